@@ -1,0 +1,73 @@
+"""What this book adds to Sphinx: the repository's address in pages, pages that work offline, a description a page.
+
+- ``{{ repository }}`` in a page, code blocks and link targets included, becomes the address set in ``_config.yml``.
+- A chapter whose code cells were all executed is not executed again. (MyST-NB's ``auto`` mode would run every notebook
+  that has a cell without output, and a cell that only defines something has none.)
+- MathJax comes with the pages: the 2 MB that they need out of the package ``sphinx-mathjax-offline``.
+- Every page gets a ``<meta name="description">`` from its first paragraph.
+"""
+
+from importlib.metadata import files
+from pathlib import Path
+import html
+import shutil
+
+from docutils import nodes
+import nbformat
+
+MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
+
+
+def was_executed(path):
+    """Was every code cell of the notebook at ``path`` run?"""
+    notebook = nbformat.read(path, as_version=4)
+    return all(
+        cell.execution_count is not None
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.strip()
+    )
+
+
+def configure(app, config):
+    """Serve MathJax from the book, and leave the executed chapters as they are."""
+    config.mathjax_path = "mathjax/tex-chtml.js"
+    chapters = Path(app.srcdir) / "chapters"
+    config.nb_execution_excludepatterns = [
+        path.relative_to(app.srcdir).as_posix()
+        for path in sorted(chapters.glob("*/*.ipynb"))
+        if was_executed(path)
+    ]
+
+
+def put_in_address(app, docname, source):
+    """Replace ``{{ repository }}`` in the text of a page."""
+    source[0] = source[0].replace("{{ repository }}", app.config.html_theme_options["repository_url"])
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """Give the page a description for search engines: the first 160 characters of its first paragraph, in whole words."""
+    paragraph = next(doctree.findall(nodes.paragraph), None) if doctree else None
+    text = " ".join(paragraph.astext().split()) if paragraph else app.config.html_title
+    if len(text) > 160:
+        text = text[:159].rsplit(" ", 1)[0] + "…"
+    context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{html.escape(text)}" />'
+
+
+def copy_mathjax(app, exception):
+    """Copy the parts of MathJax that the pages use into ``_static/mathjax``."""
+    if exception or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / "mathjax"
+    for file in files("sphinx-mathjax-offline"):
+        _, _, name = file.as_posix().partition("/static/mathjax/")
+        if name.startswith(MATHJAX_PARTS):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.locate(), target / name)
+
+
+def setup(app):
+    app.connect("config-inited", configure)
+    app.connect("source-read", put_in_address)
+    app.connect("html-page-context", describe)
+    app.connect("build-finished", copy_mathjax)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

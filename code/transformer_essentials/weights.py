@@ -1,0 +1,55 @@
+"""Weights that this repository's own training command made, each beside a record of its making.
+
+``weights/NAME.safetensors`` holds the tensors (in half precision, to stay small), and
+``weights/NAME.json`` the command, the machine, the seconds, the curve and the checksum.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+def save(name: str, model: nn.Module, record: dict, folder: Path = FOLDER) -> dict:
+    """Write the model's parameters and the record; return the record with its checksum."""
+    data = save_tensors({k: v.half().contiguous() for k, v in model.state_dict().items()})
+    record = {**record, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, content in (
+        (".safetensors", data),
+        (".json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()),
+    ):
+        unfinished = folder / f".{name}{suffix}"
+        unfinished.write_bytes(content)
+        unfinished.replace(folder / f"{name}{suffix}")
+    return record
+
+
+def record(name: str, folder: Path = FOLDER) -> dict:
+    """The record of how these weights were made."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
+        raise FileNotFoundError(f"no weights are called {name!r}; there are: {known}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load(name: str, model: nn.Module, folder: Path = FOLDER) -> dict:
+    """Fill the model with these weights, strictly; return their record.
+
+    A file whose checksum differs from its record is refused before anything is loaded.
+    """
+    made = record(name, folder)
+    path = folder / f"{name}.safetensors"
+    data = path.read_bytes()
+    if (found := hashlib.sha256(data).hexdigest()) != made["sha256"]:
+        raise ValueError(f"{path.name} is damaged: sha256 {found}, its record says {made['sha256']}")
+    model.load_state_dict({k: v.to(torch.get_default_dtype()) for k, v in load_tensors(data).items()})
+    model.eval()
+    return made
