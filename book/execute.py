@@ -23,9 +23,14 @@ MEMORY_MB = 1200
 PEAK = "import resource; resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"  # bytes on macOS, else KiB
 
 
+def chapters() -> list[Path]:
+    """All notebooks of the book, in the order of their paths."""
+    return sorted((ROOT / "chapters").glob("*/*.ipynb"))
+
+
 def seconds_allowed(path: Path) -> int:
     """The budget of the notebook at `path`, in seconds on two cores."""
-    return MORE_SECONDS.get(path.resolve().relative_to(ROOT).as_posix(), SECONDS)
+    return next((more for name, more in MORE_SECONDS.items() if path.resolve() == ROOT / name), SECONDS)
 
 
 def execute(path: Path) -> tuple[float, float]:
@@ -66,7 +71,7 @@ def execute(path: Path) -> tuple[float, float]:
 
 
 def main(names: list[str]) -> int:
-    paths = [Path(name) for name in names] or sorted((ROOT / "chapters").glob("*/*.ipynb"))
+    paths = [Path(name) for name in names] or chapters()
     if missing := [str(path) for path in paths if not path.is_file()]:
         print(f"No such notebook: {', '.join(missing)}. Name notebooks as in chapters/attention/self-attention.ipynb.")
         return 1

@@ -5,17 +5,33 @@
   that has a cell without output, and a cell that only defines something has none.)
 - MathJax comes with the pages: the 2 MB that they need out of the package ``sphinx-mathjax-offline``.
 - Every page gets a ``<meta name="description">`` from its first paragraph.
+- Citations read "Bahdanau et al. (2015)" and "(Vaswani et al., 2017)".
 """
 
+from dataclasses import dataclass, field
 from importlib.metadata import files
 from pathlib import Path
 import html
 import shutil
 
 from docutils import nodes
+from sphinxcontrib.bibtex.plugin import register_plugin
+from sphinxcontrib.bibtex.style.referencing import BracketStyle
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 import nbformat
 
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
+
+
+ROUND = BracketStyle(left="(", right=")")
+
+
+@dataclass
+class RoundAuthorYear(AuthorYearReferenceStyle):
+    """Author and year, in round brackets."""
+
+    bracket_parenthetical: BracketStyle = field(default_factory=lambda: ROUND)
+    bracket_textual: BracketStyle = field(default_factory=lambda: ROUND)
 
 
 def was_executed(path):
@@ -66,6 +82,7 @@ def copy_mathjax(app, exception):
 
 
 def setup(app):
+    register_plugin("sphinxcontrib.bibtex.style.referencing", "round_author_year", RoundAuthorYear)
     app.connect("config-inited", configure)
     app.connect("source-read", put_in_address)
     app.connect("html-page-context", describe)

@@ -1,6 +1,6 @@
 """Attention: scores, an alignment, a weighted average; and the same with many heads.
 
-The general model has four steps (Brauwers & Frasincar, 2023, section 3.1):
+The general model has four steps (Brauwers & Frasincar, 2023, section 2):
 
 1. two inputs: a query, and features that give keys and values;
 2. a score function compares the query with every key;
@@ -44,13 +44,17 @@ def padding_mask(lengths: Tensor, S: int | None = None) -> Tensor:
 
 
 def dot_score(query: Tensor, keys: Tensor) -> Tensor:
-    """e = q·k (Luong et al., 2015, eq. 8, "dot"): (…,T,K), (…,S,K) -> (…,T,S)."""
+    """e = q·k (Luong et al., 2015, section 3.1, "dot"): (…,T,K), (…,S,K) -> (…,T,S)."""
+    _check_widths(query, keys)
+    return query @ keys.transpose(-2, -1)
+
+
+def _check_widths(query: Tensor, keys: Tensor):
     if query.shape[-1] != keys.shape[-1]:
         raise ValueError(
             f"a dot product needs queries and keys of one width; queries have "
             f"{query.shape[-1]}, keys {keys.shape[-1]}"
         )
-    return query @ keys.transpose(-2, -1)
 
 
 def scaled_dot_score(query: Tensor, keys: Tensor) -> Tensor:
@@ -59,7 +63,7 @@ def scaled_dot_score(query: Tensor, keys: Tensor) -> Tensor:
 
 
 class GeneralScore(nn.Module):
-    """e = qᵀ W k (Luong et al., 2015, eq. 8, "general"); query and key widths may differ."""
+    """e = qᵀ W k (Luong et al., 2015, section 3.1, "general"); query and key widths may differ."""
 
     def __init__(self, query_width: int, key_width: int):
         super().__init__()
@@ -79,7 +83,7 @@ class GeneralScore(nn.Module):
 class AdditiveScore(nn.Module):
     """e = vᵀ tanh(W q + U k) (Bahdanau et al., 2015, appendix A.1.2).
 
-    Luong et al. (2015, eq. 8) call it "concat": W and U are the two halves of one matrix.
+    Luong et al. (2015, section 3.1) call it "concat": W and U are the two halves of one matrix.
     """
 
     def __init__(self, query_width: int, key_width: int, hidden_width: int):
@@ -145,6 +149,7 @@ def attend(
             f"every key needs its value: {keys.shape[-2]} keys, {values.shape[-2]} values"
         )
     if not return_weights and score is scaled_dot_score and align is softmax_align:
+        _check_widths(query, keys)
         return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask), None
     weights = align(score(query, keys), mask)  # (…,T,S)
     return weights @ values, weights if return_weights else None

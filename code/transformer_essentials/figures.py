@@ -9,10 +9,9 @@ One family of blues carries quantity, from paper white to navy in steps of equal
 that it reads the same in grey; one warm colour, always with a shape of its own, points.
 """
 
-from importlib.util import find_spec
-from pathlib import Path as File
-from typing import NamedTuple
 import sys
+from importlib.util import find_spec
+from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -25,14 +24,14 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.textpath import text_to_path
 
-PAPER, INK, QUIET, RULE, WASH = "#ffffff", "#1c2733", "#5b6672", "#c3ccd6", "#e8f1f9"
+PAPER, INK, QUIET, RULE, WASH = "#ffffff", "#121a23", "#5b6672", "#c3ccd6", "#e8f1f9"
 DEEP, ACCENT, POINT = "#14447a", "#2a77bb", "#b8500f"
 BLUES = LinearSegmentedColormap.from_list(  # CIE lightness 98, 88, … 18
-    "essentials", ["#f8fafc", "#c5e3f7", "#95c9ef", "#6aafe4", "#4693d2", "#2a77bb",
-                   "#1a5d9d", "#14447a", "#122d53"])  # fmt: skip
+    "essentials", ["#f8fafc", "#c5e3f7", "#95c9ef", "#6aafe4", "#4693d2", "#2a77bb", "#1a5d9d",
+                   "#14447a", "#122d53"])
 LINES = list(zip([DEEP, POINT, ACCENT, QUIET, INK, POINT],
                  ["-", (0, (5, 2)), (0, (6, 2, 1, 2)), (0, (1, 1.5)), (0, (9, 2)), (0, (2, 2))],
-                 "os^DvP"))  # fmt: skip
+                 "os^DvP"))
 METADATA = dict.fromkeys(["Creator", "Date", "Format", "Type"])  # nothing that changes
 
 # The running example: four words and their features, a query, scaled dot scores, weights.
@@ -52,10 +51,10 @@ def style():
     if package is None:
         raise ImportError("The figures need the Chinese font of the package mplfonts, which is "
                           "not installed: run `pip install -r requirements.txt`.")
-    if not any("mplfonts" in font.fname for font in fontManager.ttflist):
-        folder = File(package.submodule_search_locations[0]) / "fonts"
-        fontManager.addfont(folder / "NotoSansCJKsc-Regular.otf")
-        fontManager.ttflist.insert(0, fontManager.ttflist.pop())  # before the machine's own
+    font = f"{package.submodule_search_locations[0]}/fonts/NotoSansCJKsc-Regular.otf"
+    if fontManager.ttflist[0].fname != font:
+        fontManager.addfont(font)
+        fontManager.ttflist.sort(key=lambda entry: entry.fname != font)  # before any other copy
     mpl.rcParams.update({
         "font.family": ["DejaVu Sans", "Noto Sans CJK SC"], "font.size": 10,
         "mathtext.fontset": "dejavusans",
@@ -69,9 +68,9 @@ def style():
         "axes.spines.top": False, "axes.spines.right": False,
         "axes.prop_cycle": cycler(color=[line[0] for line in LINES]),
         "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.6,
-        "image.cmap": "gray", "hatch.color": RULE, "hatch.linewidth": 0.8,
+        "hatch.color": RULE, "hatch.linewidth": 0.8,
         "legend.frameon": False, "lines.linewidth": 1.8,
-    })  # fmt: skip
+    })
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from matplotlib_inline.config import InlineBackend
 
@@ -84,8 +83,9 @@ def style():
 
 
 def _numbers(values, rows=None, columns=None):
-    """The values as a float matrix, of the shape that the names ask for (None asks nothing)."""
+    """The values as a float matrix (a vector is one row), of the shape that the names ask for."""
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, float)
+    values = np.atleast_2d(values)
     for axis, names in enumerate((rows, columns)):
         if values.ndim != 2 or (names is not None and values.shape[axis] != len(names)):
             wanted = tuple("any" if n is None else len(n) for n in (rows, columns))
@@ -110,19 +110,19 @@ def luminance(color):
 
 
 def ink_on(color):
-    """Dark or white ink, whichever has the higher contrast on the colour."""
-    behind = luminance(color) + 0.05
-    return INK if behind / (luminance(INK) + 0.05) > 1.05 / behind else PAPER
+    """White wherever its contrast on the colour is at least 4, else dark ink."""
+    return PAPER if 1.05 / (luminance(color) + 0.05) >= 4 else INK
 
 
 def _width(text, size=10):
     """Width of a text in inches."""
-    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
+    font = FontProperties(size=size)
+    return text_to_path.get_text_width_height_descent(str(text), font, ismath=False)[0] / 72
 
 
 def _axes(ax, width, height):
     """The given Axes, or new ones of exactly this size in inches (labels hang outside)."""
-    return ax or plt.figure(figsize=(width, height), layout="none").add_axes((0, 0, 1, 1))
+    return ax or plt.figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
 
 
 def _name(ax, rows, columns):
@@ -135,7 +135,7 @@ def _name(ax, rows, columns):
             continue
         room = room / ax.figure.dpi / len(words)
         size = float(np.clip(72 * room, 7.5, 10))
-        words = ["·" if word == " " else word for word in words]
+        words = ["·" if word == " " else str(word) for word in words]
         axis.set_ticks(range(len(words)), words, size=size, parse_math=False)
         tight = max(_width(word, size) for word in words) > 0.95 * room
         if axis is ax.xaxis and tight and max(map(len, words)) > 1:
@@ -153,7 +153,7 @@ def heatmap(matrix, rows=None, columns=None, *, title=None, xlabel=None, ylabel=
     the cells (auto: where they fit). The scale runs from vmin (default: the least value, at
     most 0) to vmax (default: the greatest). mask (R, C) bool as in `attention`: True may be
     attended to, False is hidden and hatched. bar: a scale beside (default: where no numbers are).
-    """  # fmt: skip
+    """
     matrix = _numbers(matrix, rows, columns)
     hidden = np.isnan(matrix) if mask is None else ~np.asarray(mask, bool)
     shown = np.ma.masked_where(np.broadcast_to(hidden, matrix.shape), matrix)
@@ -167,11 +167,12 @@ def heatmap(matrix, rows=None, columns=None, *, title=None, xlabel=None, ylabel=
     vmax = vmax if vmax > vmin else vmin + 1
     ax = _axes(ax, cell * n_columns, cell * n_rows)
     image = ax.imshow(shown, BLUES, vmin=vmin, vmax=vmax, interpolation="none")
-    for i, j in np.argwhere(shown.mask if shown.mask.ndim else []):
-        ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", lw=0, ec=RULE))
+    if np.ma.is_masked(shown):  # hidden cells are holes in the image, hatched behind
+        ax.add_patch(Rectangle((-0.5, -0.5), n_columns, n_rows, fill=False, hatch="////", ec=RULE,
+                               lw=0, zorder=-1))
     if numbers:
         for (i, j), text in np.ndenumerate(_written(shown, digits)):
-            if not np.ma.getmaskarray(shown)[i, j]:
+            if shown[i, j] is not np.ma.masked:
                 ink = ink_on(BLUES(image.norm(shown[i, j])))
                 ax.text(j, i, text, ha="center", va="center", size=9, color=ink)
     if longest <= 24:
@@ -182,10 +183,10 @@ def heatmap(matrix, rows=None, columns=None, *, title=None, xlabel=None, ylabel=
     ax.xaxis.set_label_position("top")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     _name(ax, rows, columns)
-    if not numbers if bar is None else bar:
+    if bar or (bar is None and not numbers):
         scale = ax.inset_axes((1.04, 0, 0.035, 1))
         scale.imshow(np.linspace(vmin, vmax, 64)[:, None], BLUES, aspect="auto", origin="lower",
-                     extent=(0, 1, vmin, vmax), interpolation="none")  # fmt: skip
+                     extent=(0, 1, vmin, vmax), interpolation="none")
         scale.spines[:].set(visible=True, color=RULE)
         scale.set_xticks([])
         scale.yaxis.tick_right()
@@ -199,7 +200,7 @@ def alignment(weights, source, target, *, gold=None, title=None, ax=None):
     outlined. Words may be single characters, of any script.
     """
     ax = heatmap(weights, target, source, numbers=False, vmin=0, vmax=1, bar=False,
-                 title=title, ax=ax)  # fmt: skip
+                 title=title, ax=ax)
     for j, i in sorted(gold or ()):
         ax.add_patch(Rectangle((j - 0.42, i - 0.42), 0.84, 0.84, fill=False, ec=POINT, lw=1.6,
                                path_effects=[withStroke(linewidth=3.2, foreground=PAPER)]))
@@ -208,25 +209,27 @@ def alignment(weights, source, target, *, gold=None, title=None, ax=None):
 
 def masks(patterns, words=None):
     """Masks side by side: {name: (T, S) bool}, True (blue) may be attended to, False is hatched."""
-    fig, axes = plt.subplots(1, len(patterns), figsize=(1.85 * len(patterns), 2.3), squeeze=False)
+    fig, axes = plt.subplots(1, len(patterns), figsize=(1.85 * len(patterns), 2.3),
+                             squeeze=False, layout="constrained")
     for ax, (name, mask) in zip(axes[0], patterns.items()):
         names = words or [str(i + 1) for i in range(np.shape(mask)[-1])]
         heatmap(np.full(np.shape(mask), 0.45), names[: len(mask)], names, mask=mask, numbers=False,
-                vmax=1, bar=False, title=name, ax=ax)  # fmt: skip
+                vmax=1, bar=False, ax=ax)
+        ax.set_title(name, size=10)
     return axes[0]
 
 
 def grid(values, rows=None, columns=None, *, highlight=(), title=None, digits=2, ax=None):
     """A matrix as cells with its numbers, for work by hand.
 
-    values (R, C); rows and columns: names. highlight: cells (i, j) to tint; None in place of
-    i or j stands for all of them.
+    values (R, C), or (C,) for one row; rows and columns: names. highlight: cells (i, j) to
+    tint; None in place of i or j stands for all of them.
     """
     values = _numbers(values, rows, columns)
     width = max([0.5] + [_width(name) + 0.12 for name in columns or ()])
     ax = _canvas(ax, width * values.shape[1], 0.32 * len(values))
     _cells(ax, 0, 0.32 * len(values), values, (width, 0.32), rows, columns,
-           highlight=highlight, digits=digits, size=10)  # fmt: skip
+           highlight=highlight, digits=digits, size=10)
     ax.set_title(title, pad=24 if columns else 9)
     return ax
 
@@ -237,9 +240,10 @@ def grid(values, rows=None, columns=None, *, highlight=(), title=None, digits=2,
 def arcs(weights, words, row, *, title=None, ax=None):
     """What one word looks at: arcs from word number `row`, wider and darker with the weight.
 
-    weights (T, S), of which the row is taken; the numbers stand below the words.
+    weights (S,), or (T, S) of which that row is taken; the numbers stand below the words.
     """
-    weights = _numbers(weights, None, words)[row]
+    weights = _numbers(weights, None, words)
+    weights = weights[row if len(weights) > 1 else 0]
     widths = [max(_width(word, 11), 0.36) + 0.22 for word in words]
     x = np.cumsum(widths) - np.array(widths) / 2
     reach = max(abs(x - x[row]))
@@ -249,7 +253,7 @@ def arcs(weights, words, row, *, title=None, ax=None):
         top = 0.6 + (0.8 * away if 0.6 * reach < 1.5 else 2 * away / reach)
         curve = [(x[row], 0.6), (x[row], top), (x[j], top), (x[j], 0.6)]
         if j == row:
-            curve = [(x[j], 0.6), (x[j] - 0.3, 1.05), (x[j] + 0.3, 1.05), (x[j], 0.6)]
+            curve = [(x[j], 0.6), (x[j] - 0.5, 1.15), (x[j] + 0.5, 1.15), (x[j], 0.6)]
         path = Path(curve, [Path.MOVETO] + 3 * [Path.CURVE4])
         ax.add_patch(PathPatch(path, fill=False, capstyle="butt", **_stroke(weights[j])))
     for j, text in enumerate(_written(weights)):
@@ -276,7 +280,7 @@ def links(weights, source, target, *, title=None, ax=None):
 
 def bars(values, labels, *, highlight=None, xlabel=None, title=None, digits=2, ax=None):
     """Numbers (N,) as labelled level bars, the first on top; highlight: the index of one."""
-    values = _numbers(np.atleast_2d(values), None, labels)[0]
+    values = _numbers(values, None, labels)[0]
     ax = _axes(ax, 4.0, 0.32 * len(labels))
     drawn = ax.barh(range(len(labels)), values, height=0.68, color=BLUES(0.5))
     if highlight is not None:
@@ -300,19 +304,20 @@ def curves(xs, series, *, xlabel=None, ylabel=None, band=None, log="", title=Non
     """
     if len(series) > len(LINES) or any(len(ys) > len(xs) for ys in series.values()):
         raise ValueError(f"at most {len(LINES)} lines of at most {len(xs)} points (as many as "
-                         f"xs has), given {[len(ys) for ys in series.values()]}")  # fmt: skip
+                         f"xs has), given {[len(ys) for ys in series.values()]}")
     ax = _axes(ax, 4.2, 2.7)
     named = isinstance(xs[0], str)
     at = np.arange(len(xs)) if named else np.asarray(xs)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale="log" if "x" in log else "linear",
-           yscale="log" if "y" in log else "linear")  # fmt: skip
+           yscale="log" if "y" in log else "linear")
     for (name, ys), (color, dash, marker) in zip(series.items(), LINES):
         ax.plot(at[: len(ys)], ys, color=color, ls=dash, marker=marker, ms=5, label=name,
-                markevery=max(1, len(ys) // 8))  # fmt: skip
+                markevery=max(1, len(ys) // 8))
         if name in (band or {}):
             ax.fill_between(at[: len(ys)], *band[name], color=color, alpha=0.14, lw=0)
-    if named:
+    if named or ("x" in log and len(at) < 9):
         ax.set_xticks(at, xs)
+        ax.set_xticks([], minor=True)
     ax.grid(axis="y")
     _name_ends(ax, len(series))
     return ax
@@ -331,7 +336,7 @@ def _name_ends(ax, n_lines):
     for line, end, shift in zip(lines, ends, places - heights):
         ax.annotate(line.get_label(), end, (8, shift), textcoords="offset points", va="center",
                     color=line.get_color(), annotation_clip=False,
-                    path_effects=[withStroke(linewidth=2.5, foreground=PAPER)])  # fmt: skip
+                    bbox={"fc": PAPER, "ec": "none", "pad": 0.5, "alpha": 0.75})
 
 
 # ---------------------------------------------------------------- a small language of diagrams
@@ -354,6 +359,7 @@ class _Box(NamedTuple):
 
 
 def _canvas(ax, width, height):
+    """Axes without frame or ticks, of this size in inches and a hair around."""
     ax = _axes(ax, width + 0.06, height + 0.06)
     ax.set(xlim=(-0.03, width + 0.03), ylim=(-0.03, height + 0.03), aspect="equal")
     ax.set_axis_off()
@@ -362,22 +368,25 @@ def _canvas(ax, width, height):
 
 def _label(ax, x, y, text, *, size=10, color=INK, ha="center", va="center"):
     """A text; mathematics is written $between two$ dollar signs."""
+    text = str(text)
+    if va == "center" and "\n" not in text:  # by its baseline: neighbours stand level
+        y, va = y - 0.36 * size / 72, "baseline"
     ax.text(x, y, text, size=size, color=color, ha=ha, va=va, linespacing=1.3,
-            parse_math=text.count("$") > 1, zorder=5)  # fmt: skip
+            parse_math=text.count("$") > 1, zorder=5)
 
 
-def _box(ax, x, y, text, w=1.0, h=0.36, *, fill=WASH, size=10):
+def _box(ax, x, y, text, w=1.0, h=0.36, *, fill=WASH):
     """A rounded box around (x, y) with a text; returns where it is."""
     ax.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, fc=fill, ec=DEEP, lw=0.9, zorder=3,
-                                boxstyle="round,pad=0,rounding_size=0.07"))  # fmt: skip
-    _label(ax, x, y, text, size=size, color=ink_on(fill))
+                                boxstyle="round,pad=0,rounding_size=0.07"))
+    _label(ax, x, y, text, color=ink_on(fill))
     return _Box(x, y, w, h)
 
 
-def _arrow(ax, *points, color=QUIET, dash="-", head="-|>", width=1.1):
+def _arrow(ax, *points, head="-|>"):
     """An arrow through the points."""
-    ax.add_patch(FancyArrowPatch(path=Path(points), arrowstyle=head, mutation_scale=9, lw=width,
-                                 color=color, ls=dash, joinstyle="round", capstyle="butt"))
+    ax.add_patch(FancyArrowPatch(path=Path(points), arrowstyle=head, mutation_scale=9, lw=1.1,
+                                 color=QUIET, joinstyle="round", capstyle="butt"))
 
 
 def _stroke(weight):
@@ -385,16 +394,16 @@ def _stroke(weight):
     return {"lw": 0.6 + 6 * float(weight), "color": BLUES(0.3 + 0.5 * float(weight))}
 
 
-def _badge(ax, x, y, text, note="", dx=0.0, dy=0.26, **place):
+def _badge(ax, x, y, text, note="", ha="left"):
     """A numbered step, with a note beside it; returns where it is."""
     ax.add_patch(Circle((x, y), 0.115, fc=DEEP, ec=DEEP, zorder=4))
-    _label(ax, x, y - 0.005, str(text), size=9, color=PAPER)
-    _label(ax, x + dx, y + dy, note, size=9, **place)
+    _label(ax, x, y, text, size=9, color=PAPER)
+    _label(ax, x + (0.19 if ha == "left" else -0.19), y, note, size=9, ha=ha)
     return _Box(x, y, 0.25, 0.25)
 
 
-def _cells(ax, left, top, values, cell=(0.3, 0.28), rows=None, columns=None, *, highlight=(),
-           digits=2, size=9, blank=False, tint=False):  # fmt: skip
+def _cells(ax, left, top, values, cell, rows=None, columns=None, *, highlight=(),
+           digits=2, size=9, blank=False, tint=False):
     """A matrix of cells with its numbers (or blank), its top left corner at (left, top)."""
     values, (w, h) = np.atleast_2d(values).astype(float), cell
     for (i, j), text in np.ndenumerate(_written(values, digits)):
@@ -402,8 +411,9 @@ def _cells(ax, left, top, values, cell=(0.3, 0.28), rows=None, columns=None, *, 
         fill = BLUES(values[i, j]) if tint else BLUES(0.12) if lit else PAPER
         x, y = left + w * j, top - h * (i + 1)
         ax.add_patch(Rectangle((x, y), w, h, fc=fill, ec=DEEP if lit else "#8fa3b8", lw=0.8,
-                               zorder=2.5 if lit else 2))  # fmt: skip
-        _label(ax, x + w / 2, y + h / 2, "" if blank else text, size=size, color=ink_on(fill))
+                               zorder=4 if lit else 3.5))
+        if not blank:
+            _label(ax, x + w / 2, y + h / 2, text, size=size, color=ink_on(fill))
     for i, name in enumerate(rows or ()):
         _label(ax, left - 0.08, top - h * (i + 0.5), name, ha="right")
     for j, name in enumerate(columns or ()):
@@ -412,11 +422,11 @@ def _cells(ax, left, top, values, cell=(0.3, 0.28), rows=None, columns=None, *, 
     return _Box(left + m * w / 2, top - n * h / 2, m * w, n * h)
 
 
-def _stack(ax, x, y, steps, w, rise=0.56, h=0.36, **look):
-    """Boxes around x one after the other, from y upwards (rise > 0) or downwards, with arrows."""
-    boxes = [_box(ax, x, y + rise * n, text, w, h, **look) for n, text in enumerate(steps)]
-    for a, b in zip(boxes, boxes[1:]):
-        _arrow(ax, *((a.top, b.bottom) if rise > 0 else (a.bottom, b.top)))
+def _stack(ax, x, y, steps, w, rise=0.56, h=0.36):
+    """Boxes with arrows, one above the other from (x, y) upwards."""
+    boxes = [_box(ax, x, y + rise * n, text, w, h) for n, text in enumerate(steps)]
+    for below, above in zip(boxes, boxes[1:]):
+        _arrow(ax, below.top, above.bottom)
     return boxes
 
 
@@ -430,16 +440,16 @@ def four_steps(example=False, ax=None):
     """
     rows = [SOURCE if example else [f"${letter}_{n}$" for n in range(1, 5)] for letter in "fk"]
     look, note = {"blank": not example, "digits": 3}, {"size": 9, "color": QUIET}
-    ax = _canvas(ax, 5.75, 4.2)
-    f = _cells(ax, 2.33, 4.0, FEATURES, (0.26, 0.26), rows[0], **look)
-    k = _cells(ax, 0.5, 2.2, FEATURES, (0.26, 0.26), rows[1], **look)
-    q = _cells(ax, 0.5, 0.46, QUERY, (0.26, 0.26), **look)
-    e = _cells(ax, 2.2, 2.2, SCORES[:, None], (0.32, 0.26), **look)
-    a = _cells(ax, 3.19, 2.2, WEIGHTS[:, None], (0.46, 0.26), tint=True, **look)
-    v = _cells(ax, 3.95, 2.2, FEATURES, (0.45, 0.26), **look)
-    c = _cells(ax, 3.95, 0.46, WEIGHTS @ FEATURES, (0.45, 0.26), highlight=[(None, None)], **look)
+    ax = _canvas(ax, 5.75, 4.0)
+    f = _cells(ax, 2.33, 3.8, FEATURES, (0.26, 0.26), rows[0], **look)
+    k = _cells(ax, 0.5, 2.0, FEATURES, (0.26, 0.26), rows[1], **look)
+    q = _cells(ax, 0.5, 0.26, QUERY, (0.26, 0.26), **look)
+    e = _cells(ax, 2.2, 2.0, SCORES[:, None], (0.32, 0.26), **look)
+    a = _cells(ax, 3.19, 2.0, WEIGHTS[:, None], (0.46, 0.26), tint=True, **look)
+    v = _cells(ax, 3.95, 2.0, FEATURES, (0.45, 0.26), **look)
+    c = _cells(ax, 3.95, 0.26, WEIGHTS @ FEATURES, (0.45, 0.26), highlight=[(None, None)], **look)
     one, two, three, four = (_badge(ax, *place) for place in (
-        (f.x, 2.66, 1), (1.87, k.y, 2), (2.86, k.y, 3), (v.x, 0.84, 4)))  # fmt: skip
+        (f.x, 2.46, 1), (1.87, k.y, 2), (2.86, k.y, 3), (v.x, 0.64, 4)))
     _badge(ax, 0.3, q.y, 1)
     _arrow(ax, f.bottom, one.top)
     _arrow(ax, one.left, (k.x, one.y), k.top)
@@ -452,14 +462,14 @@ def four_steps(example=False, ax=None):
     _arrow(ax, v.bottom, four.top)
     _arrow(ax, four.bottom, c.top)
     for cells, name in ((f, "features $F$"), (k, "keys $K$"), (e, "scores $e$"),
-                        (a, "weights $a$"), (v, "values $V$"), (q, "query $q$")):  # fmt: skip
+                        (a, "weights $a$"), (v, "values $V$"), (q, "query $q$")):
         wide = cells.w > 0.5
         _label(ax, cells.x - wide * cells.w / 2, cells.y + cells.h / 2 + 0.09, name,
-               ha="left" if wide else "center", va="baseline")  # fmt: skip
+               ha="left" if wide else "center", va="baseline")
     _label(ax, c.x - c.w / 2 - 0.1, c.y, "context $c$", ha="right")
     _label(ax, two.x, two.y + 0.27, "similarity", **note)
     _label(ax, three.x, three.y + 0.27, "alignment", **note)
-    _label(ax, four.x + 0.2, four.y, "weighted sum", ha="left", **note)
+    _label(ax, four.x + 0.2, four.y, "weighted\nsum", ha="left", **note)
     if example:
         _label(ax, two.x + 0.08, two.y - 0.75, r"$q \cdot k\,/\sqrt{4}$", ha="left", **note)
         _label(ax, three.x, three.y - 0.27, "softmax", **note)
@@ -468,7 +478,7 @@ def four_steps(example=False, ax=None):
 
 def qkv_search_merge(words=SOURCE, weights=WEIGHTS, ax=None):
     """Queries, keys and values as a search, which gives weights (S,), and then a merge."""
-    weights = _numbers(np.atleast_2d(weights), None, words)[0]
+    weights = _numbers(weights, None, words)[0]
     top = 0.55 * len(words)
     ax = _canvas(ax, 5.5, top + 0.75)
     q = _box(ax, 0.45, top / 2, "query $q$", 0.9, 0.42, fill=DEEP)
@@ -479,30 +489,202 @@ def qkv_search_merge(words=SOURCE, weights=WEIGHTS, ax=None):
         value = _box(ax, 3.5, y, f"$v_{{{n + 1}}}$", 0.5, fill=PAPER)
         _arrow(ax, q.right, key.left)
         _arrow(ax, key.right, value.left)
-        _label(ax, 2.9, y + 0.12, _written([weight])[0], size=9)
+        _label(ax, 2.9, y + 0.12, _written([weight], 3)[0], size=9)
         ax.plot(*zip(value.right, c.left), solid_capstyle="butt", **_stroke(weight))
     for x, text in ((2.1, "keys"), (2.9, "weights"), (3.5, "values")):
         _label(ax, x, top + 0.08, text, color=QUIET, va="baseline")
-    for x, n, text in ((0.35, 1, "search: who can answer?"), (3.3, 2, "merge: take what they give")):
-        _badge(ax, x, top + 0.55, n, text, 0.2, 0, ha="left")
+    _badge(ax, 0.35, top + 0.55, 1, "search: who can answer?")
+    _badge(ax, 3.3, top + 0.55, 2, "merge: take what they give")
     return ax
 
 
 def self_attention(words=SOURCE, row=2, weights=None, ax=None):
     """One word's way through self-attention: its query, all keys and values, its new vector.
 
-    weights (S,) tints and labels the cells; without them they stay blank.
+    weights (S,) tints the cells and is written in; without them the cells stay blank.
     """
     blank = weights is None
-    weights = _numbers(np.atleast_2d(np.zeros(len(words)) if blank else weights), None, words)[0]
-    pitch = 1.3
-    ax = _canvas(ax, pitch * len(words), 4.1)
-    new = _box(ax, pitch * (row + 0.5), 3.9, f"new vector of “{words[row]}”", 2.1, fill=DEEP)
-    mix = _badge(ax, new.x, 3.35, "Σ")
+    weights = _numbers(np.zeros(len(words)) if blank else weights, None, words)[0]
+    pitch, left = 1.22, 0.75
+    ax = _canvas(ax, left + pitch * len(words), 4.05)
+    x = left + pitch * (np.arange(len(words)) + 0.5)
+    ask = {"color": DEEP, "lw": 1.6, "zorder": 0.5}
+    ax.plot([x[0] - 0.36, x[-1] - 0.36], [1.5, 1.5], **ask)
+    new = _box(ax, x.mean(), 3.85, f"new vector of “{words[row]}”", 2.2, fill=DEEP)
+    mix = _badge(ax, new.x, 3.3, "Σ")
     _arrow(ax, mix.top, new.bottom)
-    for j, (word, weight) in enumerate(zip(words, weights)):
-        x = pitch * (j + 0.5)
-        source = _box(ax, x, 0.2, word, 1.0, fill=DEEP if j == row else WASH)
-        a = _cells(ax, x - 0.23, 2.32, weight, (0.46, 0.3), blank=blank, tint=True)
-        k = _box(ax, x - 0.4 * (j == row), 0.95, f"$k_{j + 1}$", 0.36, 0.32, fill=PAPER)
+    for j, weight in enumerate(weights):
+        _box(ax, x[j], 0.18, words[j], 1.0, fill=DEEP if j == row else WASH)
+        k = _box(ax, x[j] - 0.36, 0.88, f"$k_{j + 1}$", 0.32, 0.32, fill=PAPER)
+        v = _box(ax, x[j] + 0.36, 0.88, f"$v_{j + 1}$", 0.32, 0.32, fill=PAPER)
+        a = _cells(ax, k.x - 0.23, 2.27, weight, (0.46, 0.28), digits=3, blank=blank, tint=True)
+        times, dot = (_badge(ax, *place) for place in ((v.x, a.y, "×"), (k.x, 1.5, "•")))
+        ax.plot([v.x] * 2, [1.4, 1.6], color=PAPER, lw=6, zorder=0.7)  # a bridge
+        for start, end in ((k.top, dot.bottom), (dot.top, a.bottom), (a.right, times.left),
+                           (v.top, times.bottom)):
+            _arrow(ax, start, end)
+        for box in (k, v):
+            _arrow(ax, (box.x, 0.36), box.bottom)
+        ax.plot(*zip(times.top, mix.bottom), **_stroke(0.1 if blank else weight))
+        if j == row:
+            q = _box(ax, x[j], 0.88, f"$q_{j + 1}$", 0.32, 0.32, fill=DEEP)
+            _arrow(ax, (q.x, 0.36), q.bottom)
+            ax.plot([q.x, q.x], [1.0, 1.5], **ask)
+    for y, text in ((0.18, "words"), (0.88, "q, k, v"), (1.5, "scores"), (a.y, "weights"),
+                    (3.3, "weighted\nsum")):
+        _label(ax, 0, y, text, size=9, color=QUIET, ha="left")
+    return ax
+
+
+def multi_head(n_heads=3, ax=None):
+    """Multi-head attention, upwards: small attentions side by side, joined; beside them, shapes.
+
+    T words of width D, H heads; of more than four heads the first two and the last are drawn.
+    """
+    heads = list(range(1, n_heads + 1)) if n_heads <= 4 else [1, 2, None, n_heads]
+    middle = 0.55 * len(heads)
+    ax = _canvas(ax, 2 * middle + 1.1, 3.85)
+    joined, mixed = _stack(ax, middle, 2.55, ["join the heads", "mix by $W^O$"], 2 * middle - 0.1)
+    words = _box(ax, middle, 0.18, "vectors of the words", 2 * middle - 0.1)
+    _arrow(ax, mixed.top, (middle, 3.6))
+    _label(ax, middle, 3.72, "new vectors of the words")
+    for n, head in enumerate(heads):
+        x = 1.1 * n + 0.55
+        if head is None:
+            _label(ax, x, 1.3, "…", size=16)
+            continue
+        projected, attended = _stack(ax, x, 0.92, [
+            f"$Q_{{{head}}}\\ K_{{{head}}}\\ V_{{{head}}}$", f"attention\nhead {head}"],
+            0.95, 0.8, 0.46)
+        _arrow(ax, (x, words.top[1]), projected.bottom)
+        _arrow(ax, attended.top, (x, joined.bottom[1]))
+    for y, text in ((0.18, r"$T \times D$"), (1.32, "$T \\times D/H$\neach"),
+                    (joined.y, r"$T \times D$"), (mixed.y, r"$T \times D$")):
+        _label(ax, 2 * middle + 0.1, y, text, color=QUIET, ha="left")
+    return ax
+
+
+def encoder_decoder(attention=False, ax=None):
+    """The recurrent encoder-decoder: unrolled around its bottleneck, or with attention.
+
+    With attention: the six numbered steps that lead to the second French word.
+    """
+    return _attention_step(ax) if attention else _bottleneck(ax)
+
+
+def _bottleneck(ax):
+    """All that the decoder learns of the sentence is one vector c."""
+    ax = _canvas(ax, 6.0, 1.95)
+    middle = _box(ax, 3.0, 0.85, "$c$", 0.5, 0.5, fill=DEEP)
+    _label(ax, 3.0, 1.37, "the whole\nsentence", size=9)
+    for start, letter, below, above, name in (
+            (0.32, "h", SOURCE, None, "encoder"),
+            (3.76, "s", ("<bos>",) + TARGET[:-1], TARGET, "decoder")):
+        cells = [_box(ax, start + 0.64 * n, 0.85, f"${letter}_{n + 1}$", 0.44) for n in range(4)]
+        for n, cell in enumerate(cells):
+            _label(ax, cell.x, 0.1, below[n])
+            _arrow(ax, (cell.x, 0.27), cell.bottom)
+            if above:
+                _arrow(ax, cell.top, (cell.x, 1.32))
+                _label(ax, cell.x, 1.44, above[n])
+        chain = cells + [middle] if letter == "h" else [middle] + cells
+        for one, other in zip(chain, chain[1:]):
+            _arrow(ax, one.right, other.left)
+        _label(ax, (cells[0].x + cells[-1].x) / 2, 1.85, name, size=11)
+    return ax
+
+
+def _attention_step(ax):
+    """One step of a decoder with attention, upwards, with the running example's weights."""
+    ax = _canvas(ax, 5.6, 4.35)
+    xs = 1.35 + 0.8 * np.arange(4)
+    scores, shares = (_box(ax, xs.mean(), y, "", 3.1, 0.46) for y in (1.5, 2.2))
+    context = _box(ax, xs.mean(), 3.15, "context $c_i$", 1.2, fill=DEEP)
+    before = _box(ax, 5.05, 1.5, "$s_{i-1}$", 0.9)
+    state = _box(ax, 5.05, 3.15, "state $s_i$", 0.9)
+    old = _box(ax, 4.4, 2.4, "“le”", 0.5, fill=PAPER)
+    new = _box(ax, 5.05, 3.95, "“chat”", 0.9, fill=PAPER)
+    states = [_box(ax, x, 0.7, f"$h_{n + 1}$", 0.46) for n, x in enumerate(xs)]
+    for n, h in enumerate(states):
+        _label(ax, h.x, 0.08, SOURCE[n])
+        _arrow(ax, (h.x, 0.25), h.bottom)
+        _arrow(ax, h.top, (h.x, scores.bottom[1]))
+        _label(ax, h.x, scores.y, f"$e_{{i{n + 1}}}$")
+        a = _cells(ax, h.x - 0.26, 2.34, WEIGHTS[n], (0.52, 0.28), digits=3, tint=True)
+        ax.plot(*zip(a.top, context.bottom), zorder=3.2, **_stroke(WEIGHTS[n]))
+    for one, other in zip(states, states[1:]):
+        _arrow(ax, one.right, other.left, head="<|-|>")
+    for points in ((scores.top, shares.bottom), (before.left, scores.right),
+                   (before.top, state.bottom), (context.right, state.left),
+                   (state.top, new.bottom), (context.top, (context.x, new.y), new.left),
+                   (old.top, (4.75, state.bottom[1]))):
+        _arrow(ax, *points)
+    for x, y, n, text in ((0.12, 0.7, 1, "encode"), (0.12, 1.5, 2, "score"),
+                          (0.12, 2.2, 3, "softmax"), (0.12, 3.15, 4, "weighted sum\nof the $h_j$"),
+                          (3.88, 3.4, 5, "update"), (3.88, 4.2, 6, "predict")):
+        _badge(ax, x, y, n, text)
+    return ax
+
+
+def bahdanau_vs_luong(ax=None):
+    """The order of the steps in the two papers, downwards, each in its own notation.
+
+    Bahdanau et al. 2015, section 3.1 and appendix A; Luong et al. 2015, section 3.
+    """
+    ax = _canvas(ax, 5.7, 4.65)
+    papers = {"Bahdanau et al. 2015": [
+        ("scores", r"$e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)$"),
+        ("weights", r"$\alpha_{ij} = \mathrm{softmax}_j(e_{ij})$"),
+        ("context", r"$c_i = \Sigma_j\, \alpha_{ij} h_j$"),
+        ("update", r"$s_i = f(s_{i-1}, y_{i-1}, c_i)$"),
+        ("predict", r"$p(y_i) = g(y_{i-1}, s_i, c_i)$"),
+    ], "Luong et al. 2015": [
+        ("update", r"$h_t = f(h_{t-1}, [y_{t-1}; \tilde{h}_{t-1}])$"),
+        ("scores", r"$\mathrm{score}(h_t, \bar{h}_s)$"),
+        ("weights", r"$a_t(s) = \mathrm{softmax}_s\,\mathrm{score}(h_t, \bar{h}_s)$"),
+        ("context", r"$c_t = \Sigma_s\, a_t(s)\, \bar{h}_s$"),
+        ("combine", r"$\tilde{h}_t = \tanh(W_c [c_t; h_t])$"),
+        ("predict", r"$p(y_t) = \mathrm{softmax}(W_s \tilde{h}_t)$"),
+    ]}
+    for x, (paper, steps) in zip((1.35, 4.35), papers.items()):
+        _label(ax, x, 4.55, paper, size=11)
+        boxes = []
+        for n, (name, formula) in enumerate(steps):
+            boxes.append(_box(ax, x, 4.07 - 0.74 * n, f"{n + 1}  {name}\n{formula}", 2.7, 0.54,
+                              fill=DEEP if name == "update" else WASH))
+            if n:
+                _arrow(ax, boxes[-2].bottom, boxes[-1].top)
+    return ax
+
+
+def transformer(ax=None):
+    """The encoder-decoder Transformer of Vaswani et al. 2017 (figure 1), upwards."""
+    ax, tops, parts = _canvas(ax, 5.3, 6.5), {}, {}
+    decoder = ["masked self-attention", "cross-attention", "feed-forward"]
+    for x, side, outer, inner, words, layers in (
+            (1.3, -1, "left", "right", "source words", ["self-attention", "feed-forward"]),
+            (4.0, 1, "right", "left", "target words so far", decoder)):
+        _label(ax, x, 0.05, words)
+        embedding = _box(ax, x, 0.5, "embedding", 1.75)
+        top = _badge(ax, x, 1.02, "+", "positions", ha=inner)
+        _arrow(ax, (x, 0.17), embedding.bottom)
+        _arrow(ax, embedding.top, top.bottom)
+        for n, layer in enumerate(layers):
+            y, edge = 1.85 + 1.22 * n, x + side * 1.02
+            part, norm = _stack(ax, x, y, [layer, "add, normalise"], 1.75, 0.5)
+            _arrow(ax, top.top, part.bottom)
+            _arrow(ax, (x, y - 0.3), (edge, y - 0.3), (edge, norm.y), getattr(norm, outer))
+            parts[layer], top = part, norm
+        ax.add_patch(FancyBboxPatch((x - 1.14, 1.36), 2.28, top.y - 1.06, fc="none", ec=RULE,
+                                    boxstyle="round,pad=0,rounding_size=0.12"))
+        _label(ax, x + side * 1.12, top.y + 0.41, "× 6", ha=outer)
+        tops[side] = top
+    linear, softmax = _stack(ax, x, top.y + 0.68, ["linear", "softmax"], 1.75, 0.5)
+    _arrow(ax, top.top, linear.bottom)
+    _arrow(ax, softmax.top, (x, softmax.y + 0.4))
+    _label(ax, x, softmax.y + 0.5, "next target word")
+    memory, cross = tops[-1], parts["cross-attention"]
+    turn = memory.y + 0.55
+    _arrow(ax, memory.top, (memory.x, turn), (2.65, turn), (2.65, cross.y), cross.left)
+    _label(ax, memory.x, turn + 0.13, "keys and values", size=9, color=QUIET)
     return ax

@@ -84,7 +84,7 @@ def beam_search(
 
     def keep(b: int, row: int, score: float, length: int):
         if best[b] is None or rank(score, length) > best[b][0]:
-            look = None if looks is None else looks[row].clone()
+            look = None if looks is None else looks[row, : words.shape[1]].clone()
             best[b] = rank(score, length), Hypothesis(words[row].tolist(), score, look)
 
     for t in range(1, max_length + 1):

@@ -9,7 +9,8 @@ def bleu(hypotheses, references) -> float:
     """Corpus BLEU, 0 to 100, of token sequences against one reference each.
 
     Papineni et al. (2002) as sacrebleu computes it (Post, 2018), on the tokens as they are;
-    lists of tokens are joined by spaces.
+    lists of tokens are joined by spaces. A space that is a token, as in a date by characters,
+    counts like any other.
     """
     hypotheses, references = list(hypotheses), list(references)
     if len(hypotheses) != len(references) or not references:
@@ -17,8 +18,13 @@ def bleu(hypotheses, references) -> float:
             f"BLEU needs a reference for each translation: "
             f"{len(hypotheses)} translations, {len(references)} references"
         )
-    joined = [[" ".join(tokens) for tokens in side] for side in (hypotheses, references)]
+    joined = [[_joined(tokens) for tokens in side] for side in (hypotheses, references)]
     return sacrebleu.corpus_bleu(joined[0], [joined[1]], tokenize="none", force=True).score
+
+
+def _joined(tokens) -> str:
+    """Tokens with spaces between them, and none inside: sacrebleu splits wherever one is."""
+    return " ".join("".join("▁" if c.isspace() else c for c in token) for token in tokens)
 
 
 def hard_alignment(weights) -> set[tuple[int, int]]:

@@ -81,6 +81,9 @@ class Encoder(nn.Module):
         lengths = mask.sum(1)
         if (lengths == 0).any():
             raise ValueError(f"sentence {int(lengths.argmin())} of the batch has no words")
+        if (late := (mask[:, 1:] > mask[:, :-1]).any(1)).any():
+            row = int(late.int().argmax())
+            raise ValueError(f"sentence {row} of the batch has padding before a word")
         packed = nn.utils.rnn.pack_padded_sequence(
             self.embedding(source), lengths.cpu(), batch_first=True, enforce_sorted=False
         )
@@ -223,6 +226,8 @@ class LuongDecoder(Decoder):
         super().__init__(vocabulary, embed, width, cell, embed + width * input_feeding)
         if score not in SCORES:
             raise ValueError(f"score {score!r} is none of {', '.join(SCORES)}")
+        if window is not None and window < 1:
+            raise ValueError(f"window must be at least 1 word, not {window}")
         self.score = SCORES[score](width)
         self.local = LocalWindow(width, window) if window else None
         self.combine = nn.Linear(2 * width, width, bias=False)

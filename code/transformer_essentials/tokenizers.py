@@ -25,7 +25,7 @@ class Vocabulary:
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self._ids) < len(self.tokens):
             twice = next(token for token, count in Counter(self.tokens).items() if count > 1)
-            raise ValueError(f"a vocabulary needs each token once, and adds {SPECIALS} itself; {twice!r} is there twice")
+            raise ValueError(f"a vocabulary needs each token once and adds {SPECIALS} itself; {twice!r} comes twice")
 
     @classmethod
     def from_texts(cls, texts: Iterable[Iterable[str]], min_count: int = 1) -> "Vocabulary":

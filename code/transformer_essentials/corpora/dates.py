@@ -21,7 +21,7 @@ from babel.dates import DateTimeFormat, get_date_format, tokenize_pattern
 from transformer_essentials.corpora.pair import Pair
 
 STYLES = ("full", "long")
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "valid", "test")
 FIRST_YEAR, LAST_YEAR = 1900, 2099
 # the letters of CLDR's date patterns (Unicode Technical Standard 35, part 4, "Date Field Symbol Table")
 FIELDS = {"E": "weekday", "c": "weekday", "d": "day", "M": "month", "L": "month", "y": "year"}
@@ -39,7 +39,7 @@ def pairs(
 
     A locale is a CLDR identifier ("en", "fr", "zh", "pt_BR", "zh_Hant"), or "iso" for the form 2024-03-05 of
     ISO 8601. The style "full" has the day of the week and "long" hasn't (ISO never has it). The splits "train"
-    (80 % of all dates), "validation" and "test" (10 % each) have no date in common, whatever the seed and locales.
+    (80 % of all dates), "valid" and "test" (10 % each) have no date in common, whatever the seed and locales.
 
     The alignment links the characters of a field (day of the week, day, month, year) to those of the same field:
     digit by digit where both languages write it in digits, each character to each otherwise. What stands between
@@ -123,4 +123,4 @@ def _days(split: str) -> tuple[datetime.date, ...]:
 
 
 def _split(day: datetime.date) -> str:
-    return {0: "test", 1: "validation"}.get(zlib.crc32(day.isoformat().encode()) % 10, "train")
+    return {0: "test", 1: "valid"}.get(zlib.crc32(day.isoformat().encode()) % 10, "train")

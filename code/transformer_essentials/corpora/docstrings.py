@@ -1,11 +1,11 @@
 """The English of scientific Python: the docstrings of the packages that you have just installed, as prose.
 
 The text is read from the installed source files of numpy, torch and matplotlib with :mod:`ast`; nothing is
-imported or run. Licences: numpy BSD-3-Clause, torch BSD-3-Clause, matplotlib its own licence, based on that of the
-Python Software Foundation. The text stays where it is: the book holds no copy of it.
+imported or run. Licences: numpy and torch BSD-3-Clause (some parts under other permissive licences), matplotlib its
+own, based on that of the Python Software Foundation. The text stays where it is: the book holds no copy of it.
 
-With the pinned versions of the three packages, the result is the same on every machine. From there to here:
 :func:`read` finds the docstrings, :func:`prose` keeps what reads as English, :func:`paragraphs` puts it together.
+With the pinned versions of the three packages, the result is the same on every machine and Python version.
 """
 
 import ast
@@ -37,7 +37,7 @@ class Paragraph:
 def paragraphs(libraries: tuple[str, ...] = LIBRARIES, min_words: int = 8) -> list[Paragraph]:
     """Every paragraph with at least ``min_words`` words, once, in the order of the files and lines.
 
-    Reading the three libraries takes some seconds the first time, nothing after that.
+    The three libraries give about a million characters. Reading them takes several seconds, once in a program.
     Raises ValueError for a package that isn't installed.
     """
     first = {}  # the same text in two places counts once, where it was first
@@ -48,9 +48,7 @@ def paragraphs(libraries: tuple[str, ...] = LIBRARIES, min_words: int = 8) -> li
     return list(first.values())
 
 
-def classification(
-    n_per_class: int, seed: int = 0, split: str = "train", libraries: tuple[str, ...] = LIBRARIES
-) -> list[tuple[str, str]]:
+def classification(n_per_class: int, seed: int = 0, split: str = "train") -> list[tuple[str, str]]:
     """(text, library) pairs for the task "which library is this paragraph from?".
 
     Every library has ``n_per_class`` of them; the order is random, by ``seed``. The splits, "train" (three quarters)
@@ -63,12 +61,9 @@ def classification(
         raise ValueError(f"unknown split {split!r}: give one of {SPLITS}")
     chance = random.Random(seed)
     chosen = []
-    for library in libraries:
-        fit = [
-            p
-            for p in paragraphs(libraries)
-            if p.library == library and _split(p.where) == split and not GIVEAWAYS.search(p.text)
-        ]
+    usable = [p for p in paragraphs() if _split(p.where) == split and not GIVEAWAYS.search(p.text)]
+    for library in LIBRARIES:
+        fit = [p for p in usable if p.library == library]
         if not 0 < n_per_class <= len(fit):
             raise ValueError(
                 f"n_per_class={n_per_class}: the split {split!r} has {len(fit)} paragraphs of {library}, "
@@ -214,13 +209,22 @@ def _last_name(code: str) -> str:
 
 def _reads_well(text: str) -> bool:
     """Whole sentences of English, in plain characters, with nothing in them that looks like code."""
-    if not re.fullmatch(r"""["'(]?[A-Z][A-Za-z0-9\s.,;:!?'"()/%-]*[.!?]["')]*""", text):
+    if not SENTENCES.fullmatch(text) or DEBRIS.search(ABBREVIATION.sub("", text)) or text.isupper():
         return False
-    if re.search(r"[A-Za-z0-9]\((?!e?s\))|\)\(|/\w*/|//|%[(\w]|--", text):  # calls, paths, placeholders
-        return False
-    if re.search(r"\w\.[A-Za-z]", re.sub(r"\b(?:[A-Za-z]\.)+[A-Za-z]\b", "", text)):  # a.name, but e.g. and i.e.
-        return False
-    if re.match(r"TODO|FIXME|XXX|Copyright", text) or text.isupper():
-        return False
-    tokens = text.split()
-    return sum(token.strip(".,;:!?'\"()").replace("-", "").replace("'", "").isalpha() for token in tokens) >= 0.8 * len(tokens)
+    tokens = [re.sub(r"[^\w]", "", token) for token in text.split()]
+    return sum(token.isalpha() for token in tokens) >= 0.8 * len(tokens)
+
+
+SENTENCES = re.compile(r"""["'(]?[A-Z][A-Za-z0-9\s.,;:!?'"()/%-]*[.!?]["')]*""")
+ABBREVIATION = re.compile(r"\b(?:[A-Za-z]\.)+[A-Za-z]\b")  # e.g. and i.e. aren't a.name
+DEBRIS = re.compile(
+    r"\w\.[A-Za-z]"  # a.name
+    r"|\w\((?!e?s\))"  # a call(x), but not a plural(s)
+    r"|\)\(|:[\w:]"
+    r"|/\w*/"  # a path
+    r"|%[(\w]"  # a placeholder
+    r"|--"
+    r"|\s[.,;:!?](?!\.)"  # a .suffix, or something that has gone missing
+    r"|(?<!\.)\.\.(?!\.)"
+    r"|^(?:TODO|FIXME|XXX|Copyright)"
+)

@@ -1,0 +1,127 @@
+"""The built pages in a browser, with the network watched."""
+
+import os
+
+import pytest
+
+from browser import DESKTOP, HTML, PHONE, chromium, find_chromium, pages
+
+if find_chromium() is None and os.environ.get("CI") != "true":
+    pytest.skip("no Chromium: install it (Debian: apt install chromium), or set CHROMIUM", allow_module_level=True)
+
+PAGES = [*pages(), HTML / "search.html", HTML / "genindex.html"]
+CHAPTERS = [path for path in PAGES if "chapters" in path.parts]
+LOOKS = {
+    "light": {**DESKTOP, "color_scheme": "light"},
+    "dark": {**DESKTOP, "color_scheme": "dark"},
+    "phone": {**PHONE, "color_scheme": "light"},
+}
+
+
+def name(path):
+    return path.relative_to(HTML).as_posix()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser):
+    """A function that opens a page in a look, waits until its formulas stand, and fails on any error or outside request."""
+    contexts, faults = [], []
+
+    def visit(path, look="light", **options):
+        context = browser.new_context(**LOOKS[look], **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or faults.append(r.url))
+        page.on("requestfailed", lambda r: faults.append(f"{r.url}: {r.failure}"))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.goto(path.as_uri(), wait_until="load")
+        page.wait_for_function("!document.querySelector('span.math, div.math') || window.MathJax?.startup?.promise")
+        page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def formulas_stand(page):
+    written = page.locator("article span.math, article div.math").count()
+    return page.locator("article mjx-container").count() >= written and not page.locator("mjx-merror").count()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_a_page(visit, path, look):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(path, look)
+    assert formulas_stand(page)
+    sizes = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert sizes[0] <= sizes[1], "the page scrolls sideways"
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 3 * 64) == (look == "dark"), background
+    for folded in page.locator("article details:not([open]) > summary").all():
+        folded.click()
+    report = Axe().run(page)
+    assert report.violations_count == 0, report.generate_report()
+
+
+def test_the_book_opens_at_its_first_page(visit):
+    page = visit(HTML / "index.html")
+    page.wait_for_url("**/book/index.html")
+
+
+def test_search(visit):
+    page = visit(HTML / "book/index.html")
+    page.goto((HTML / "search.html").as_uri() + "?q=softmax")
+    page.wait_for_selector("#search-results li a")
+    assert "weighted-selection" in " ".join(
+        link.get_attribute("href") for link in page.locator("#search-results li a").all()
+    )
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=name)
+def test_a_quiz_answers(visit, path):
+    page = visit(path)
+    first = page.locator(".Quiz").filter(has=page.locator(".MCButton")).first
+    first.locator(".MCButton[data-correct=true]").click()
+    assert "correct" in first.locator(".Feedback").get_attribute("class").split()
+    first.locator(".MCButton[data-correct=false]").first.click()
+    assert "incorrect" in first.locator(".Feedback").get_attribute("class").split()
+    assert first.locator(".Feedback").inner_text().strip()
+    first.locator(".MCButton input").first.focus()
+    page.keyboard.press("Space")
+    assert first.locator(".correctButton, .incorrectButton").count() == 1
+
+
+def test_code_can_be_copied(visit, browser):
+    page = visit(CHAPTERS[0], permissions=["clipboard-read", "clipboard-write"])
+    cell = page.locator("div.cell_input div.highlight").first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+
+
+def test_light_and_dark_can_be_chosen(visit):
+    page = visit(CHAPTERS[0])
+    seen = set()
+    for _ in range(3):
+        page.locator("button.theme-switch-button").first.click()
+        seen.add(page.locator("html").get_attribute("data-theme"))
+    assert seen == {"light", "dark"}
+
+
+def test_a_chapter_works_without_scripts(browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(CHAPTERS[0].as_uri())
+    assert page.locator("article h1").is_visible() and page.locator("article img").first.is_visible()
+    context.close()

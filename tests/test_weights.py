@@ -1,0 +1,88 @@
+"""Weights with a record: there and back, and nothing loaded that is not as it was saved."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from helpers import randomise, seeded  # noqa: F401
+
+from transformer_essentials import weights
+from transformer_essentials.seq2seq import Seq2Seq
+
+
+def tiny(width=4):
+    return randomise(Seq2Seq(6, 5, embed=3, width=width)).float()
+
+
+def parameters(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_round_trip(tmp_path):
+    """Parameters come back to half precision, the record as it was, with size and checksum."""
+    folder = tmp_path / "made"  # made if it isn't there
+    saved, other = tiny(), tiny().train()
+    made = weights.save("tiny", saved, {"command": "train", "seconds": 1.5, "note": "dés"}, folder)
+    data = (folder / "tiny.safetensors").read_bytes()
+    assert made == {
+        "command": "train", "seconds": 1.5, "note": "dés",
+        "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+    assert weights.load("tiny", other, folder) == made == weights.record("tiny", folder)
+    assert not other.training
+    for name, value in parameters(other).items():
+        assert value.dtype == torch.float32
+        assert value.equal(saved.state_dict()[name].half().float())
+    assert sorted(p.name for p in folder.iterdir()) == ["tiny.json", "tiny.safetensors"]
+
+
+def test_saving_leaves_the_model_alone(tmp_path):
+    model = tiny()
+    before = parameters(model)
+    weights.save("tiny", model, {}, tmp_path)
+    assert all(value.equal(before[name]) for name, value in parameters(model).items())
+
+
+@pytest.mark.parametrize("damage", ["a bit", "cut short", "another record"])
+def test_damaged_file_is_refused(tmp_path, damage):
+    weights.save("tiny", tiny(), {}, tmp_path)
+    path, model = tmp_path / "tiny.safetensors", tiny()
+    data = bytearray(path.read_bytes())
+    if damage == "a bit":
+        data[-1] ^= 1
+    elif damage == "cut short":
+        del data[-4:]
+    else:
+        record = json.loads((tmp_path / "tiny.json").read_text("utf-8"))
+        (tmp_path / "tiny.json").write_text(json.dumps({**record, "sha256": "0" * 64}), "utf-8")
+    path.write_bytes(data)
+    before = parameters(model)
+    with pytest.raises(ValueError, match="tiny.safetensors is damaged: sha256 "):
+        weights.load("tiny", model, tmp_path)
+    assert all(value.equal(before[name]) for name, value in parameters(model).items())
+
+
+def test_unknown_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no weights are called 'tinny'; there are: none"):
+        weights.load("tinny", tiny(), tmp_path)
+    weights.save("tiny", tiny(), {}, tmp_path)
+    weights.save("small", tiny(), {}, tmp_path)
+    with pytest.raises(FileNotFoundError, match="called 'tinny'; there are: small, tiny"):
+        weights.load("tinny", tiny(), tmp_path)
+
+
+def test_another_model_is_refused(tmp_path):
+    weights.save("tiny", tiny(), {}, tmp_path)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        weights.load("tiny", tiny(width=6), tmp_path)
+    with pytest.raises(RuntimeError, match="Missing key|Unexpected key"):
+        weights.load("tiny", Seq2Seq(6, 5, embed=3, width=4, attention="luong"), tmp_path)
+
+
+def test_every_weight_shipped_has_its_record():
+    for path in weights.FOLDER.glob("*.safetensors"):
+        made = weights.record(path.stem)
+        data = path.read_bytes()
+        assert hashlib.sha256(data).hexdigest() == made["sha256"]
+        assert len(data) == made["bytes"] <= 4_000_000
