@@ -269,7 +269,7 @@ def test_attend_errors(return_weights):
 
 @pytest.mark.parametrize("score", [scaled_dot_score, GeneralScore(3, 3), AdditiveScore(3, 3, 4)])
 def test_general_attention_step_by_step(score):
-    model = randomise(GeneralAttention(5, 3, 2, score=score))
+    model = randomise(GeneralAttention(5, 3, 3, score=score))
     query, features, mask = randn(2, 4, 3), randn(2, 6, 5), some_mask(2, 4, 6)
     context, weights = model(query, features, mask)
     for b in range(2):

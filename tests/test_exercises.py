@@ -2,7 +2,6 @@
 
 import json
 
-from IPython.utils.capture import capture_output
 import pytest
 
 from transformer_essentials import exercises
@@ -57,14 +56,19 @@ def quizzes(tmp_path, monkeypatch):
     return tmp_path
 
 
-def shown(slug):
-    with capture_output() as captured:
+@pytest.fixture
+def shown(quizzes, monkeypatch):
+    def shown(slug):
+        outputs = []
+        monkeypatch.setattr(exercises, "display", outputs.append)
         quiz(slug)
-    [output] = captured.outputs
-    return output.data["text/html"]
+        [output] = outputs
+        return output.data
+
+    return shown
 
 
-def test_a_quiz_holds_everything_that_it_needs(quizzes):
+def test_a_quiz_holds_everything_that_it_needs(shown):
     html = shown("two-words")
     assert '<div id="quiz_two_words"' in html
     assert "var questionsquiz_two_words=[{" in html and "function show_questions" in html
@@ -73,7 +77,7 @@ def test_a_quiz_holds_everything_that_it_needs(quizzes):
     assert "</p></div>\n<style>" in html, "the quiz closes its own box"
 
 
-def test_a_quiz_is_the_same_each_time(quizzes):
+def test_a_quiz_is_the_same_each_time(shown):
     assert shown("two-words") == shown("two-words")
 
 

@@ -183,7 +183,8 @@ class GeneralAttention(nn.Module):
 class KeyValueCache:
     """Keys and values of the positions seen so far, (B,H,S,K) each, in memory that doubles.
 
-    Self-attention appends to it at each step; cross-attention fills it once.
+    Self-attention appends to it at each step; cross-attention fills it once. It is written in
+    place, so it is for generation, not for training.
     """
 
     def __init__(self):

@@ -133,7 +133,11 @@ class Decoder(nn.Module):
 
 
 class DeepOutput(nn.Module):
-    """t = maxout of state, context and previous word (Bahdanau et al., 2015, A.2.2)."""
+    """t = maxout of state, context and previous word (Bahdanau et al., 2015, A.2.2).
+
+    The state is s_i, as in their equation 4; the appendix has s_{i-1} in its place. Which two
+    units compete is a matter of naming: here k and k + D, in the paper neighbours.
+    """
 
     def __init__(self, width: int, embed: int):
         super().__init__()
@@ -164,7 +168,11 @@ class PlainDecoder(Decoder):
 
 
 class BahdanauDecoder(Decoder):
-    """Looks, then updates: s_{i-1} asks, c_i enters s_i (Bahdanau et al., 2015, section 3.1)."""
+    """Looks, then updates: s_{i-1} asks, c_i enters s_i (Bahdanau et al., 2015, section 3.1).
+
+    Two details are PyTorch's or ours: the GRU resets after the matrix product, not before, and
+    s_0 comes from both directions' last states, not from the backward one alone.
+    """
 
     def __init__(self, vocabulary: int, embed: int, width: int, cell: str = "gru"):
         super().__init__(vocabulary, embed, width, cell, embed + width)

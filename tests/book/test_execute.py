@@ -27,7 +27,7 @@ def test_outputs_and_costs(notebook):
     assert code[2].outputs[0].data["text/plain"] == "200000000"
     assert 0 < stored.metadata.transformer_essentials.minutes <= 1
     assert 200 < stored.metadata.transformer_essentials.memory_mb < 500
-    assert "iopub" not in path.read_text() and '"version"' not in path.read_text()
+    assert "iopub" not in path.read_text() and "version" not in stored.metadata.language_info
 
 
 def test_a_second_run_changes_nothing_but_the_costs(notebook):

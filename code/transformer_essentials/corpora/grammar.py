@@ -9,10 +9,12 @@ a look-up word by word: gender and number agree across the sentence, adjectives 
 sides, negation wraps the verb, object pronouns move in front of it, prepositions and
 articles run together.
 
-How it is made: ``lexicon.py`` has the words, and who does what with what; ``phrases.py``
-puts words together in both languages at once and keeps the links; this file says what goes
-into a sentence. Every method of ``Writer`` that is given a number ``n`` returns a phrase of
-exactly ``n`` English words: it takes what it needs and shares out the rest.
+How it is made: ``lexicon.py`` has the words, and who does what with what; ``words.py``
+reads it; ``phrases.py`` puts words together in both languages at once and keeps the links;
+this file says what goes into a sentence. Every method of ``Writer`` that is given a number
+``n`` returns a phrase of exactly ``n`` English words: it takes what it needs and shares out
+the rest. What is possible is worked out by plain functions that remember their answers
+(``senses_for``, ``slots_for``, ``ways_for``, ``shares``); ``Writer`` only picks.
 
 **Alignment.** Every French token has a link; an English word may have none. Words that are
 translated together are all linked to each other (``because``: *parce que*). In particular:
@@ -42,183 +44,26 @@ Written for this book; same licence as its code (MIT).
 import random
 import zlib
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cache
 
-from transformer_essentials.corpora import lexicon
-from transformer_essentials.corpora.lexicon import BE, EXIST, FEEL, HAVE, Noun, Verb, rows
 from transformer_essentials.corpora.pair import Pair
 from transformer_essentials.corpora.phrases import (
     NOTHING, Clause, Phrase, Word, arrange, as_pair, elides, english, french, unit,
 )  # fmt: skip
+from transformer_essentials.corpora.words import (
+    ANIMALS, BE, DETERMINERS, EXIST, FEEL, FREQUENCIES, HAVE, IDIOMS, MANNERS, NAMES, NEGATIONS, NOUNS,
+    NUMBERS, OPINIONS, OTHERS, OWNED, PEOPLE, POSSESSIVES, PRONOUNS, SOMEBODY, TIMES, USES,
+    WHOLES, Adjective, Choice, Noun, Sense, Verb,
+)  # fmt: skip
 
 SPLITS = ("train", "valid", "test", "combinations")
 
-# ------------------------------------------------------------------ the lexicon, connected
+# ------------------------------------------------------------------------- what is possible
 
-
-def held_out(*words: str) -> bool:
-    """One combination of words in ten is kept for the split of that name."""
-    return zlib.crc32(" ".join(words).encode()) % 10 == 0
-
-
-@dataclass
-class Choice:
-    """Things to choose among: those of every split, and those of held-out combinations."""
-
-    seen: list = field(default_factory=list)
-    held: list = field(default_factory=list)
-
-    def add(self, thing, *combination: str) -> None:
-        (self.held if combination and held_out(*combination) else self.seen).append(thing)
-
-
-@dataclass(eq=False)
-class Sense:
-    """One way to use a verb: who does it, what kind of thing follows, and which things.
-
-    ``kind``: "alone"; "object"; "object to" (gives it to him), "to object" (gives him it),
-    "to" (talks to him); "place" (goes to the market); and of *be* "quality", "mood" (a state
-    that comes and goes) and "where".
-    """
-
-    verb: Verb
-    kind: str
-    subjects: frozenset
-    objects: Choice = field(default_factory=Choice)
-    recipients: list = field(default_factory=list)
-    place: tuple = ()  # English preposition, French one, nouns
-
-
-@dataclass
-class Uses:
-    """What the grammar knows of a noun."""
-
-    before: Choice = field(default_factory=Choice)  # adjectives before it in French
-    after: Choice = field(default_factory=Choice)  # and after it
-    quality: Choice = field(default_factory=Choice)  # what it can be said to be
-    mood: Choice = field(default_factory=Choice)  # and be for a while
-    subject: list = field(default_factory=list)  # senses that it can be the subject of
-    object: Choice = field(default_factory=Choice)  # and the object of
-    places: list = field(default_factory=list)  # where it can be
-
-
-PERSON = frozenset(["person"])
-NOUNS = [lexicon.read_noun(*row) for row in rows(lexicon.NOUNS)]
-ADJECTIVES = [lexicon.read_adjective(*row) for row in rows(lexicon.ADJECTIVES)]
-NAMES = [Noun((x, None), (x, None), gender, "person", PERSON) for x, gender in rows(lexicon.NAMES)]
-SOMEBODY = Noun((None, None), (None, None), "m", "person", PERSON)  # meant by a pronoun
-
-
-def nouns_of(text: str) -> list[Noun]:
-    """The nouns that a list of tags and English words names, each once."""
-    found = [[noun for noun in NOUNS if tag in noun.tags] for tag in text.split()]
-    assert all(found), f"no noun for a tag among: {text}"
-    return list(dict.fromkeys(noun for nouns in found for noun in nouns))
-
-
-def senses_of(verb: Verb, text: str) -> list[Sense]:
-    """The senses of a verb, as they are written in ``lexicon.VERBS``."""
-    senses = []
-    for part in text.split(";"):
-        who, _, what = part.partition(":")
-        subjects, what = frozenset(who.split()), what.strip()
-        if not what:
-            senses.append(Sense(verb, "alone", subjects))
-        elif what.startswith(">"):
-            en, fr, places = what[1:].split(maxsplit=2)
-            place = (en.strip("_"), fr, nouns_of(places))
-            senses.append(Sense(verb, "place", subjects, place=place))
-        else:
-            what, _, whom = what.partition("&")
-            objects, recipients = Choice(), nouns_of(whom)
-            for noun in nouns_of(what):
-                objects.add(noun, verb.en[0], noun.en[0])
-            kinds = ["object"] if not whom else ["object to", "to object"] if what else ["to"]
-            senses += [Sense(verb, kind, subjects, objects, recipients) for kind in kinds]
-    return senses
-
-
-def all_senses() -> list[Sense]:
-    """The senses of all verbs; those of *be* and *have* several times, to be used more."""
-    senses = []
-    for en, fr, flags, text in rows(lexicon.VERBS):
-        senses += senses_of(lexicon.read_verb(en, fr, flags), text)
-    senses += senses_of(HAVE, f"person: {lexicon.BELONGINGS}") * 4
-    living, anything = frozenset(["person", "animal"]), frozenset(n.kind for n in NOUNS)
-    senses += [Sense(BE, "quality", anything)] * 5 + [Sense(BE, "where", anything)] * 3
-    return senses + [Sense(BE, "mood", living)] * 5
-
-
-def uses_of(noun: Noun, senses: list[Sense]) -> Uses:
-    """All that concerns a noun, collected from the lexicon."""
-    uses = Uses()
-    tags = noun.tags - PERSON if "kin" in noun.tags else noun.tags  # *my sad uncle* sounds odd
-    for adjective in ADJECTIVES:
-        combination = (adjective.en, noun.en[0]) if noun in NOUNS else ()
-        if adjective.fits & noun.tags:
-            uses.quality.add(adjective, *combination)
-            if adjective.passing:
-                uses.mood.add(adjective, *combination)
-        if adjective.fits & tags:
-            (uses.before if adjective.before else uses.after).add(adjective, *combination)
-    for en, fr, where, who in rows(lexicon.PLACES):
-        if not noun.tags.isdisjoint(who.split()):
-            uses.places.append((en, fr, nouns_of(where)))
-    for sense in senses:
-        if sense.subjects & noun.tags and (sense.kind != "where" or uses.places):
-            uses.subject.append(sense)
-        if noun in sense.objects.seen:
-            uses.object.seen.append(sense)
-        elif noun in sense.objects.held:
-            uses.object.held.append(sense)
-    return uses
-
-
-SENSES = all_senses()
-USES = {noun: uses_of(noun, SENSES) for noun in [*NOUNS, *NAMES, SOMEBODY]}
-OPINIONS = [lexicon.read_verb(en, fr, "all state") for en, fr in rows(lexicon.OPINIONS)]
-IDIOMS, FREQUENCIES = rows(lexicon.IDIOMS), rows(lexicon.FREQUENCIES)
-TIMES = {
-    tense: [(en, fr, len(en.split())) for t, en, fr in rows(lexicon.TIMES) if t == tense]
-    for tense in ("present", "past")
-}
-MANNERS: dict[str, list] = {}  # English verb -> adverbs, in both languages
-for _en, _fr, _verbs in rows(lexicon.MANNERS):
-    for _verb in _verbs.split():
-        MANNERS.setdefault(_verb, []).append((_en, _fr))
-
-PEOPLE, ANIMALS = nouns_of("person"), nouns_of("animal")
-OTHERS = [noun for noun in NOUNS if noun.kind not in ("person", "animal")]
-WHOLES = nouns_of("house castle church school station museum")  # they have doors and walls
-OWNED = frozenset(lexicon.BELONGINGS.split()) | {"kin"}
-
-# ------------------------------------------------------------------------- the small words
-
-# determiners: English singular and plural; French m, f, m plural, f plural
-DETERMINERS = {
-    "the": ("the", "the", "le", "la", "les", "les"),
-    "a": ("a", None, "un", "une", None, None),
-    "this": ("this", "these", "ce", "cette", "ces", "ces"),
-    "my": ("my", "my", "mon", "ma", "mes", "mes"),
-    "his": ("his", "his", "son", "sa", "ses", "ses"),
-    "her": ("her", "her", "son", "sa", "ses", "ses"),
-    "our": ("our", "our", "notre", "notre", "nos", "nos"),
-    "your": ("your", "your", "votre", "votre", "vos", "vos"),
-    "their": ("their", "their", "leur", "leur", "leurs", "leurs"),
-    "every": ("every", None, "chaque", "chaque", None, None),
-    "several": (None, "several", None, None, "plusieurs", "plusieurs"),
-    "many": (None, "many", None, None, "beaucoup de", "beaucoup de"),
-    "all": (None, "all the", None, None, "tous=all les=the", "toutes=all les=the"),
-    "which": ("which", "which", "quel", "quelle", "quels", "quelles"),
-    "how many": (None, "how many", None, None, *["combien=how de=many"] * 2),
-}
-NUMBERS = {"two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six"}
-DETERMINERS |= {en: (None, en, None, None, fr, fr) for en, fr in NUMBERS.items()}
-POSSESSIVES = ("my", "his", "her", "our", "your", "their")
 # what each role of a noun phrase takes, and how often it is plural; "own": a possessive
 SINGULAR = {
     "subject": "the the the the a a a this own own own every",
+    "joint": "the the the the a a a this own own own",
     "object": "the the the a a a this own own",
     "generic": "the this own own",
     "place": "the the the the a this own",
@@ -227,24 +72,16 @@ SINGULAR = {
 }
 PLURAL = {
     "subject": "the the the this some several many number own own",
+    "joint": "the the the this number own own",
     "object": "the the bare bare bare some this number several many own own",
     "generic": "bare bare bare bare the this own",
     "whom": "the this own own",
 }
-MASS = {"subject": "the the own this", "object": "bare bare some some the this own"}
+MASS = {"subject": "the the own this", "joint": "the", "object": "bare bare some some the this own"}
 MASS |= {"generic": "bare bare bare the this own", "whom": "the"}
-PLURALS = {"subject": 0.35, "object": 0.4, "generic": 0.7, "whom": 0.2}
+PLURALS = {"subject": 0.35, "joint": 0.3, "object": 0.4, "generic": 0.7, "whom": 0.2}
 
-# subject pronouns
-PRONOUNS = [
-    ("i", "je", {"person": 1}),
-    ("we", "nous", {"person": 1, "plural": True}),
-    ("you", "vous", {"person": 2, "plural": True}),
-    ("he", "il", {}),
-    ("she", "elle", {"gender": "f"}),
-    ("they", "ils", {"plural": True}),
-]
-NEGATIONS = [("not", "ne pas")] * 4 + [("never", "ne jamais"), ("no longer", "ne=no plus=longer")]
+TIME_SIZES = {tense: tuple({size for _, _, size in times}) for tense, times in TIMES.items()}
 
 # what can follow a verb, and for each kind of sense how many words the first of these has
 SLOTS = ("main", "recipient", "manner", "company", "place", "time")
@@ -261,6 +98,7 @@ MAIN = {
 }
 
 
+
 @cache
 def shares(n: int, slots: tuple) -> list[tuple]:
     """All ways to share n words among slots, each slot given as the sizes that it can take.
@@ -274,6 +112,116 @@ def shares(n: int, slots: tuple) -> list[tuple]:
         return [()] if n == 0 else []
     ways = [(k, *rest) for k in slots[0] if k <= n for rest in shares(n - k, slots[1:])]
     return sorted(ways, key=lambda sizes: sum(size > 0 for size in sizes))
+
+
+@cache
+def senses_for(subject: Noun, person: int, moved: Noun | None, past: bool, limits: tuple) -> Choice:
+    """The senses of verbs that can be used for a subject, and an object that was said already."""
+
+    def possible(sense: Sense) -> bool:
+        verb, flags = sense.verb, sense.verb.flags
+        be = verb.en[0] == "are"
+        if past and not verb.imperfect and not flags.isdisjoint(("now", "state")):
+            return False
+        if not past and "then" in flags:
+            return False
+        if moved and (verb is HAVE or sense.subjects.isdisjoint(subject.tags)):
+            return False
+        if person < 3 and not past and "all" not in flags:
+            return False
+        if person == 2 and (past and "être" in flags or be and sense.kind != "where"):
+            return False  # is *you* one or many, he or she? The French would have to say
+        refused = {
+            "event": be or "state" in flags,
+            "abrupt": "abrupt" not in flags,
+            "lasting": "abrupt" in flags,
+            "nothing": "nothing" not in flags,
+            "no place": sense.kind == "place" or not flags.isdisjoint(("abrupt", "nowhere")),
+            "definite": be and sense.kind != "mood",
+        }
+        return not any(refused.get(limit) for limit in limits)
+
+    if moved is None:
+        return Choice([sense for sense in USES[subject].subject if possible(sense)])
+    uses = USES[moved].object
+    return Choice(list(filter(possible, uses.seen)), list(filter(possible, uses.held)))
+
+
+@cache
+def manners_for(verb: Verb, plural: bool, negation: str) -> list:
+    """The adverbs of manner that go with a verb."""
+    return [
+        (en, fr)
+        for en, fr in MANNERS.get(verb.en[0], ())
+        if (plural or en != "together") and not (negation and en == "badly")
+    ]
+
+
+@cache
+def slots_for(
+    sense: Sense, kind: str, plural: bool, moved: bool, pronoun: bool, negation: str,
+    frequency: bool, limits: tuple, times: tuple,
+) -> tuple:
+    """The numbers of words that each slot of a clause can have, in the order of ``SLOTS``.
+
+    ``kind`` and ``plural``: of the subject; ``moved``: the object was said already;
+    ``pronoun``: *it* or *them* can be the object; ``times``: sizes of what can say when.
+    """  # fmt: skip
+    flags, alive = sense.verb.flags, kind in ("person", "animal")
+    main, recipient, manner, company, place, time = MAIN[sense.kind], *[(0,)] * 5
+    if sense.kind == "object to":
+        recipient = (2, 3, 4)
+        main += (1,) if pronoun else ()
+    elif sense.kind == "to object":
+        recipient = (1,) if moved else (1, 2, 3)
+    elif sense.kind == "place" and not sense.place[0]:
+        main = (2, 3, 4, 5)
+    elif sense.kind == "quality" and kind != "person":
+        main = (1, 2, 5, 6)  # *as old as paul*, but *as old as the house*
+    if moved:
+        main = (0,)
+    if manners_for(sense.verb, plural, negation) and not frequency:
+        manner = (0, 1)
+    if kind == "person" and "social" in flags:
+        company = (0, 2, 3)
+    if alive and "state" not in flags and sense.kind not in ("quality", "mood", "where"):
+        if sense.kind in ("alone", "object", "to") and "no place" not in limits:
+            place = (0, 3, 4, 5, 6) if flags.isdisjoint(("abrupt", "nowhere")) else (0,)
+        if negation in ("", "not") and not frequency and "no time" not in limits:
+            time = (0, *times)
+    return main, recipient, manner, company, place, time
+
+
+@cache
+def graded(choice: Choice) -> Choice:
+    """The adjectives of a choice that go with *very* and *as*."""
+    return Choice([a for a in choice.seen if a.gradable], [a for a in choice.held if a.gradable])
+
+
+@cache
+def comparable(noun: Noun, adjective: Adjective) -> list[Noun]:
+    """Other nouns of the same kind that can have this adjective."""
+    alike = [other for other in NOUNS if other.kind == noun.kind and other is not noun]
+    return [other for other in alike if adjective in USES[other].quality.seen]
+
+
+@cache
+def ways_for(noun: Noun, n: int, role: str, negated: bool, relative: bool) -> list[str]:
+    """The ways to make a noun phrase of n words; ``relative``: may it have a relative clause?"""
+    person = noun.kind == "person"
+    full = role in ("subject", "object", "generic")
+    ways = ["short"] * (10 - 2 * n) if n < 5 else []
+    if n > 2 and noun.tags & OWNED and role != "site":
+        ways += ["owned"]
+    if relative and n > 3 and (n > 4 or noun.kind in ("person", "animal")):
+        ways += ["relative"] * (1 if n == 4 else 4)
+    if n > 4 and full and USES[noun].places:
+        ways += ["located"] * 2
+    if n > 4 and full and noun.tags & {"part", "picture", "story"}:
+        ways += ["of"] * 4
+    if full and not negated and (n > 4 or n == 3 and person):
+        ways += ["both"]
+    return ways
 
 
 def pronoun_for(phrase: Phrase) -> str:
@@ -303,8 +251,10 @@ class Writer:
         """A whole sentence of n tokens, the mark at its end included."""
         while True:
             self.past = self.chance(0.45)
-            self.times = list(TIMES["past" if self.past else "present"])
+            self.tense = "past" if self.past else "present"
+            self.dated = False  # has it been said when?
             self.mentions, self.earlier = [], []  # noun phrases; those of earlier clauses
+            self.used = set()  # nouns, adjectives and verbs: none is said twice
             self.coordinators = [("but", "mais"), ("and", "et"), ("so", "donc")]
             self.depth = 0  # above 0: no relative clause here
             self.reported = False  # has somebody said that …?
@@ -340,15 +290,16 @@ class Writer:
             return self.pick(choice.held)
         return self.pick(choice.seen)
 
-    def fresh(self, nouns) -> Noun:
-        """One of the nouns, if possible one that the sentence doesn't have yet."""
+    def fresh(self, choice):
+        """``choose`` what the sentence doesn't have yet."""
         held = self.held
-        for _ in range(4):
+        for _ in range(6):
             self.held = held
-            noun = self.choose(nouns)
-            if all(noun is not phrase.noun for phrase in self.mentions):
-                break
-        return noun
+            thing = self.choose(choice)
+            if thing not in self.used:
+                self.used.add(thing)
+                return thing
+        raise DeadEnd
 
     # --- sentences
 
@@ -360,8 +311,8 @@ class Writer:
             return self.coordinated(n)
         part = max(3, n // 3)
         match self.pick(["time", "opinion", "fronted", "followed", "followed"]):
-            case "time" if self.times and n < 17:
-                opening = self.time(self.between(1, 3)) + unit(",", ",")
+            case "time" if not self.dated and n < 17:
+                opening = self.time(self.pick(TIME_SIZES[self.tense])) + unit(",", ",")
                 return opening + self.clause(n - len(opening.en))
             case "opinion" if not self.past and not self.reported:
                 return self.opinion(n)
@@ -369,7 +320,7 @@ class Writer:
                 first = self.between(part, n - 2 - part)
                 when = unit(*self.pick([("when", "quand"), ("if", "si")]))
                 return when + self.clause(first) + unit(",", ",") + self.clause(n - 2 - first)
-        options = [("because", "parce que", ()), ("when", "quand", ("abrupt", "no time"))]
+        options = [("because", "parce que", ()), ("when", "quand", ("abrupt", "affirmative", "no time"))]
         if not self.past:
             options = [("because", "parce que", ()), ("when", "quand", ()), ("if", "si", ())]
             options += [("while", "pendant que", ("lasting", "event"))]
@@ -415,6 +366,8 @@ class Writer:
                 return self.predicate(n - 1, unit("who", "qui", noun=SOMEBODY))
             case "which":
                 noun, size = self.pick(PEOPLE + ANIMALS), min(n - 1, self.between(2, 3))
+                if "kin" in noun.tags:
+                    raise DeadEnd
                 subject = self.simple(size, noun, "subject", key="which")
                 return self.predicate(n - size, subject)
             case "adverb" if n > 3:
@@ -445,7 +398,8 @@ class Writer:
         plain = not (moved or question or limits)
         subject = self.subject(size, n - size, people=not plain)
         rest = n - size
-        if plain and rest > 4 and subject.noun.kind == "person" and self.chance(0.15):
+        third = subject.noun.kind == "person" and (subject.person == 3 or not self.past)
+        if plain and third and rest > 4 and self.chance(0.15):
             first = self.between(1, rest - 3)
             done = self.predicate(first, subject, limits=("event", "affirmative"))
             again = Phrase().like(subject)
@@ -470,13 +424,11 @@ class Writer:
             phrase = self.pick(known)
             fr = ("il", "elle", "ils", "elles")[phrase.form]
             return unit(pronoun_for(phrase), fr).like(phrase)
-        if not people and not self.past and self.chance(0.06):
+        if not people and not self.past and room < 4 and self.chance(0.15):
             return self.noun_phrase(1, ANIMALS, "subject")
         if self.chance(0.4):
             return self.noun_phrase(1, PEOPLE, "subject")
-        en, fr, features = self.pick(PRONOUNS)
-        if en == "they" and any(phrase.plural for phrase in self.mentions):
-            raise DeadEnd
+        en, fr, features = self.pick(PRONOUNS[:3] if self.mentions else PRONOUNS)
         return unit(en, fr, noun=SOMEBODY, **features)
 
     def predicate(self, n: int, subject: Phrase, moved=None, question=False, limits=()) -> Phrase:
@@ -484,114 +436,75 @@ class Writer:
 
         ``moved``: the object, if it has been said already (*the book that …*, *which book*).
         ``limits``: "event", not a state; "abrupt", over in a moment; "lasting", not so;
-        "nothing", a verb that one can ask *what?* of; "affirmative"; "no place"; "no time".
+        "nothing", a verb that one can ask *what?* of; "no place" and "no time", none is
+        said here; "affirmative"; "definite", not *is new* or *is in …*, since the subject isn't.
         """
-        uses, held = USES[(moved or subject).noun], self.held
-        for _ in range(40):
+        noun, object_ = subject.noun, moved and moved.noun
+        first = subject.en[0].text if subject.en else ""
+        if first in ("every", "all"):
+            limits = (*limits, "affirmative")  # *every man does not* means two things
+        if first == "a":
+            limits = (*limits, "definite")  # rather *there is a …*
+        senses = senses_for(noun, subject.person, object_, self.past, limits)
+        times = () if self.dated or self.depth else TIME_SIZES[self.tense]
+        held = self.held
+        for _ in range(20):
             self.held = held
-            sense = self.choose(uses.object) if moved else self.pick(uses.subject)
-            if not self.possible(sense, subject, moved, limits):
+            sense = self.choose(senses)
+            verb = sense.verb
+            if verb in self.used:
                 continue
-            clause = Clause(subject, sense.verb, self.past, question, moved)
-            if "affirmative" not in limits:
-                self.modify(clause, sense)
-            modifiers = clause.negation.en + clause.frequency.en
-            left = n - 1 - len(clause.particle) - len(modifiers)
-            if sense.verb.en[0] != "are" and (question or modifiers and modifiers[0].text == "not"):
+            negation, frequency = self.modifiers(sense, question, limits)
+            left = n - 1 - len(verb.particle.split()) - len(negation.split()) - bool(frequency)
+            if verb.en[0] != "are" and (question or negation == "not"):
                 left -= 1  # do, does or did
-            ways = shares(left, self.slots(clause, sense, moved, limits)) if left >= 0 else None
+            pronoun = sense.kind == "object to" and self.referent(sense, subject) is not None
+            modifiers = negation, bool(frequency)
+            slots = slots_for(
+                sense, noun.kind, subject.plural, bool(moved), pronoun, *modifiers, limits, times
+            )
+            ways = shares(left, slots) if left >= 0 else ()
             if ways:
-                sizes = dict(zip(SLOTS, ways[int(len(ways) * self.random() ** 2)], strict=True))
-                self.complete(clause, sense, sizes, moved)
+                self.used |= {verb} - {BE, HAVE}
+                clause = Clause(subject, verb, self.past, question, moved)
+                if negation:
+                    clause.negation = unit(negation, NEGATIONS[negation])
+                if frequency:
+                    clause.frequency = unit(*frequency)
+                sizes = ways[int(len(ways) * self.random() ** 2)]
+                self.complete(clause, sense, negation, moved, *sizes)
                 return clause.phrase()
         raise DeadEnd
 
-    def possible(self, sense: Sense, subject: Phrase, moved, limits) -> bool:
-        """Can this sense of a verb be used here?"""
-        verb, flags = sense.verb, sense.verb.flags
-        if self.past and not verb.imperfect and ("now" in flags or "state" in flags):
-            return False
-        if moved and sense.subjects.isdisjoint(subject.noun.tags):
-            return False
-        if subject.person < 3 and not self.past and "all" not in flags:
-            return False
-        if subject.person == 2 and ("être" in flags and self.past or verb.en[0] == "are"):
-            if sense.kind != "where":
-                return False  # one or many, he or she? The French would have to say
-        refused = {
-            "event": "state" in flags or verb.en[0] == "are",
-            "abrupt": "abrupt" not in flags,
-            "lasting": "abrupt" in flags,
-            "nothing": "nothing" not in flags,
-            "no place": sense.kind in ("place", "where"),
-        }
-        return not any(refused.get(limit) for limit in limits)
-
-    def modify(self, clause: Clause, sense: Sense) -> None:
+    def modifiers(self, sense: Sense, question: bool, limits) -> tuple:
         """Perhaps a negation, perhaps an adverb of frequency."""
-        negation = None
-        if self.chance(0.18):
-            negation, fr = self.pick(NEGATIONS)
-            if negation != "not" and (clause.question or self.past and negation == "no longer"):
-                negation, fr = NEGATIONS[0]
-            clause.negation = unit(negation, fr)
+        negation, frequency = "", None
+        if "affirmative" not in limits and self.chance(0.18):
+            negation = "not" if question else self.pick(("not", "not", "not", "never", "no longer"))
+            if self.past and negation == "no longer":
+                negation = "never"
+            if sense.kind == "quality" or "state" in sense.verb.flags and negation == "never":
+                negation = "not"
         steady = "state" in sense.verb.flags or sense.kind in ("where", "quality")
-        if not steady and self.chance(0.1):
+        if not (steady or self.dated or "abrupt" in limits) and self.chance(0.1):
             en, fr = self.pick(FREQUENCIES)
             if not negation or negation == "not" and en in ("often", "always"):
-                clause.frequency = unit(en, fr)
+                frequency = en, fr
+        return negation, frequency
 
-    def slots(self, clause: Clause, sense: Sense, moved, limits) -> tuple:
-        """The numbers of words that each slot of a clause can have: see ``SLOTS``."""
-        kind, flags, subject = sense.kind, clause.verb.flags, clause.subject
-        main, recipient, manner, company, place, time = MAIN[kind], *[(0,)] * 5
-        if kind == "object to":
-            recipient = (2, 3, 4)
-            main += (1,) if self.referent(sense, subject) else ()
-        elif kind == "to object":
-            recipient = (1,) if moved else (1, 2, 3)
-        elif kind == "place" and not sense.place[0]:
-            main = (2, 3, 4, 5)
-        elif kind == "quality" and subject.noun.kind != "person":
-            main = (1, 2, 5, 6)
-        if moved:
-            main = (0,)
-        if self.manners(clause):
-            manner = (0, 1)
-        if subject.noun.kind == "person" and "social" in flags:
-            company = (0, 2, 3)
-        event = kind in ("alone", "object", "object to", "to object", "to", "place")
-        if event and subject.noun.kind in ("person", "animal") and "state" not in flags:
-            calm = not {"abrupt", "nowhere"} & flags and kind in ("alone", "object", "to")
-            if calm and "no place" not in limits:
-                place = (0, 3, 4, 5, 6)
-            negation = [word.text for word in clause.negation.en]
-            if negation in ([], ["not"]) and not clause.frequency.en and "no time" not in limits and not self.depth:
-                time = (0, *{size for _, _, size in self.times})
-        return main, recipient, manner, company, place, time
-
-    def manners(self, clause: Clause) -> list:
-        """The adverbs of manner that a clause can have."""
-        if clause.frequency.en:
-            return []
-        return [
-            (en, fr)
-            for en, fr in MANNERS.get(clause.verb.en[0], ())
-            if (en != "together" or clause.subject.plural) and (en != "badly" or not clause.negation.en)
-        ]
-
-    def complete(self, clause: Clause, sense: Sense, sizes: dict, moved) -> None:
-        """Fills the slots of a clause."""
-        subject, size = clause.subject, sizes["main"]
-        if sizes["manner"] and size > 3:
+    def complete(
+        self, clause, sense, negation, moved, size, recipient, manner, company, place, time
+    ) -> None:
+        """Fills the slots of a clause, given the number of words of each."""
+        subject, more = clause.subject, any((manner, company, place, time))
+        if manner and size > 3:
             raise DeadEnd
-        more = any(sizes[slot] for slot in ("manner", "company", "place", "time"))
         self.depth += more  # a relative clause would swallow what follows it
         match sense.kind:
             case "object" if not moved:
-                self.direct_object(clause, sense, sizes)
+                self.direct_object(clause, sense, size, bool(negation), alone=not more)
             case "object to" | "to object":
-                self.giving(clause, sense, size, sizes["recipient"])
+                self.giving(clause, sense, size, recipient, bool(negation))
             case "to":
                 clause.sources = [clause.head]
                 if size == 1 and self.chance(0.6):
@@ -608,39 +521,34 @@ class Writer:
                 clause.complement = self.location(size, subject.noun)
             case "mood" if subject.noun.kind == "person" and self.chance(0.3):
                 clause.verb = FEEL
-                idiom = unit(*self.pick(IDIOMS))
+                idiom = unit(*self.pick(IDIOMS[:-1] if size == 2 else IDIOMS))  # not *very right*
                 clause.complement = unit("very", "très") + idiom if size == 2 else idiom
             case "quality" | "mood":
                 clause.complement = self.quality(size, subject, sense.kind)
         self.depth -= more
-        if sizes["manner"]:
-            clause.manner = unit(*self.pick(self.manners(clause)))
-        if sizes["company"]:
-            whom = self.noun_phrase(sizes["company"] - 1, PEOPLE, "whom")
-            clause.adjuncts += unit("with", "avec") + whom
-        if sizes["place"]:
-            clause.adjuncts += self.location(sizes["place"], subject.noun, "inside")
-        if sizes["time"]:
-            clause.adjuncts += self.time(sizes["time"])
+        if manner:
+            clause.manner = unit(*self.pick(manners_for(sense.verb, subject.plural, negation)))
+        if company:
+            clause.adjuncts += unit("with", "avec") + self.noun_phrase(company - 1, PEOPLE, "whom")
+        if place:
+            clause.adjuncts += self.location(place, subject.noun, "inside")
+        if time:
+            clause.adjuncts += self.time(time)
 
     def quality(self, n: int, subject: Phrase, kind: str) -> Phrase:
         """What somebody or something is, in n words: *old*, *very old*, *as old as paul*."""
-        adjective = self.choose(getattr(USES[subject.noun], kind))
-        if n > 1 and not adjective.gradable:
-            raise DeadEnd
+        choice = getattr(USES[subject.noun], kind)
+        adjective = self.fresh(choice if n == 1 else graded(choice))
         phrase = unit(adjective.en, adjective.fr[subject.form])
         if n < 3:
             return phrase if n == 1 else unit("very", "très") + phrase
-        alike = [x for x in NOUNS if x.kind == subject.noun.kind and x is not subject.noun]
-        alike = [x for x in alike if adjective in USES[x].quality.seen]
-        other = self.noun_phrase(n - 3, alike, "whom")
+        other = self.noun_phrase(n - 3, comparable(subject.noun, adjective), "whom")
         return unit("as", "aussi") + phrase + unit("as", "que") + other
 
     def time(self, n: int) -> Phrase:
         """When: n words. A sentence says it once."""
-        en, fr, _ = self.pick([time for time in self.times if time[2] == n])
-        self.times = []
-        return unit(en, fr)
+        self.dated = True
+        return unit(*self.pick([(en, fr) for en, fr, size in TIMES[self.tense] if size == n]))
 
     def location(self, n: int, noun: Noun, person: str = "") -> Phrase:
         """Where something is, in n words; a person may have to be "inside" or "beside" it."""
@@ -654,17 +562,17 @@ class Writer:
 
     # --- objects and pronouns
 
-    def direct_object(self, clause: Clause, sense: Sense, sizes: dict) -> None:
+    def direct_object(self, clause, sense, size: int, negated: bool, alone: bool) -> None:
         """Gives a clause its object: a noun phrase, a pronoun, *nothing* or *nobody*."""
-        size, flags, negated = sizes["main"], clause.verb.flags, bool(clause.negation.fr)
+        flags = clause.verb.flags
         people = sense.objects.seen[0].kind == "person"
         if size == 1 and self.chance(0.6):
             phrase = self.referent(sense, clause.subject)
-            if phrase:
+            if phrase and clause.verb is not HAVE:
                 return self.refer(clause, phrase)
             if people and self.chance(0.8):
                 return self.person_object(clause)
-            if not (negated or clause.question or clause.frequency.en or sum(sizes.values()) > 1):
+            if alone and not (negated or clause.question or clause.frequency.en):
                 if people:
                     clause.complement = unit("nobody", "personne")
                     clause.negation = french("ne", clause.complement.en)
@@ -677,14 +585,14 @@ class Writer:
         clause.complement = self.noun_phrase(size, sense.objects, role, negated)
         return None
 
-    def giving(self, clause: Clause, sense: Sense, size: int, recipient: int) -> None:
+    def giving(self, clause, sense, size: int, recipient: int, negated: bool) -> None:
         """*gives the book to paul*, *gives paul the book*, *gives him the book*, *gives it to him*."""
         what = NOTHING
         if size == 1:
             self.refer(clause, self.referent(sense, clause.subject))
             what = clause.complement
         elif size:
-            what = self.noun_phrase(size, sense.objects, "object", bool(clause.negation.fr))
+            what = self.noun_phrase(size, sense.objects, "object", negated)
         if sense.kind == "object to" and recipient == 2 and self.chance(0.3):
             to = english(Word("to"))
             clause.complement = what + to + self.recipient(clause, to.en)
@@ -754,35 +662,20 @@ class Writer:
         ``negated``: it is the object of a negated verb, where *un* becomes *de*.
         """
         noun = self.fresh(nouns)
-        person = noun.kind == "person"
-        full = role in ("subject", "object", "generic")
-        ways = ["simple"] * (8 - 2 * n) if n < 5 else []
-        if n == 1 and person:
-            ways = ["name"]
-        if n > 2 and noun.tags & OWNED and role != "site":
-            ways += ["owned"]
-        if n > 3 and not self.depth:
-            ways += ["relative"] * (1 if n == 4 else 4)
-        if n > 4 and full and USES[noun].places:
-            ways += ["located"] * 2
-        if n > 4 and full and noun.tags & {"part", "picture", "story"}:
-            ways += ["of"] * 4
-        if full and not negated and (n > 4 or n == 3 and person):
-            ways += ["both"]
-        match self.pick(ways):
-            case "name":
-                noun = self.fresh(NAMES)
-                phrase = unit(noun.en[0], noun.fr[0], gender=noun.gender, noun=noun)
-            case "simple":
-                phrase = self.simple(n, noun, role, negated)
+        match self.pick(ways_for(noun, n, role, negated, not self.depth)):
+            case "short":
+                phrase = self.short(n, noun, role, negated)
             case "owned":
-                phrase = self.owned(n, noun)
+                phrase = self.owned(n, noun, role)
             case "both":
                 first = self.between(2, n - 3) if n > 3 else 1
-                one = self.noun_phrase(first, nouns, role)
-                other = self.noun_phrase(n - 1 - first, nouns, role)
+                role = "joint" if role == "subject" else role
+                one = self.short(first, noun, role)
+                more = [x for x in getattr(nouns, "seen", nouns) if x.kind == noun.kind]
+                other = self.short(n - 1 - first, self.fresh(more), role)
                 phrase = (one + unit("and", "et") + other).like(one)
                 phrase.gender, phrase.plural = max(one.gender, other.gender), True  # "m" > "f"
+                self.mentions.append(phrase)
             case "relative":
                 size = self.between(2, min(3, n - (2 if noun.kind in ("person", "animal") else 3)))
                 head = self.simple(size, noun, role, negated)
@@ -797,15 +690,13 @@ class Writer:
                 whole = WHOLES if noun.kind == "part" else PEOPLE
                 rest = self.noun_phrase(n - size - 1, whole, "place")
                 phrase = (head + unit("of", "de") + rest).like(head)
-        self.mentions.append(phrase)
         return phrase
 
     def relative(self, n: int, head: Phrase) -> Phrase:
         """A relative clause of n words on a noun phrase: *who*, *whom*, *that*, *where*."""
         noun = head.noun
         person = noun.kind == "person"
-        alive = noun.kind in ("person", "animal")
-        ways = ["subject"] * (2 if alive else n < 5 and len(head.en) < 3)
+        ways = ["subject"] * 2 if noun.kind in ("person", "animal") else []
         if n > 2 and USES[noun].object.seen:
             ways += ["object"] * 2
         if n > 2 and noun.tags & {"room", "site"}:
@@ -814,15 +705,21 @@ class Writer:
         match self.pick(ways):
             case "subject":
                 pronoun = unit("who" if person else "that", "qui").like(head)
-                limits = ("event",) if len(head.en) > 2 else ()  # not *the sad man who is sad*
-                phrase = self.predicate(n - 1, pronoun, limits=limits)
+                phrase = self.predicate(n - 1, pronoun)
             case "object":
                 pronoun = unit("whom" if person else "that", "que")
-                phrase = pronoun + self.clause(n - 1, head)
+                phrase = pronoun + self.clause(n - 1, head, limits=("affirmative",))
             case "where":
                 phrase = unit("where", "où") + self.clause(n - 1, limits=("event", "no place"))
         self.depth -= 1
         return phrase
+
+    def short(self, n: int, noun: Noun, role: str, negated: bool = False) -> Phrase:
+        """A name, in place of a person in one word; else see ``simple``."""
+        if n > 1 or noun.kind != "person":
+            return self.simple(n, noun, role, negated)
+        self.mentions.append(self.core(self.fresh(NAMES), False))
+        return self.mentions[-1]
 
     def core(self, noun: Noun, plural: bool) -> Phrase:
         """The noun alone."""
@@ -850,7 +747,10 @@ class Writer:
         first, before, after = self.adjectives(extra, core)
         determiner = self.article(key, core, role, negated, bool(before))
         en = [determiner, number, *first, core]
-        return arrange(en, [determiner, number, *before, core, *after]).like(core)
+        phrase = arrange(en, [determiner, number, *before, core, *after]).like(core)
+        if not negated:  # *no book* is nothing that *it* could mean
+            self.mentions.append(phrase)
+        return phrase
 
     def determiner(self, core: Phrase, role: str, negated: bool) -> str:
         """The key of a determiner that goes with the noun in its role."""
@@ -889,18 +789,17 @@ class Writer:
         share = len(before.seen) / max(1, len(before.seen) + len(after.seen))
         if n == 1:
             choice = before if self.chance(share) else after
-            phrase = self.adjective(self.choose(choice), core)
+            phrase = self.adjective(self.fresh(choice), core)
             return ([phrase], [phrase], []) if choice is before else ([phrase], [], [phrase])
         if n == 2 and before.seen and after.seen and self.chance(0.6):
-            one, other = self.choose(before), self.choose(after)
+            one, other = self.fresh(before), self.fresh(after)
             both = [self.adjective(one, core), self.adjective(other, core)]
             late = one.en in ("old", "young", "new") and other.gradable  # a tired old man
             return both[::-1] if late else both, both[:1], both[1:]
-        choice = before if self.chance(share) else after
-        adjective = self.choose(choice)
-        if n > 2 or not adjective.gradable:
+        if n > 2:
             raise DeadEnd
-        phrase = unit("very", "très") + self.adjective(adjective, core)
+        choice = before if self.chance(share) else after
+        phrase = unit("very", "très") + self.adjective(self.fresh(graded(choice)), core)
         return ([phrase], [phrase], []) if choice is before else ([phrase], [], [phrase])
 
     def adjective(self, adjective, core: Phrase) -> Phrase:
@@ -908,21 +807,16 @@ class Writer:
         liaison = adjective.before and core.form == 0 and elides(core.fr[0][0])
         return unit(adjective.en, adjective.liaison if liaison else adjective.fr[core.form])
 
-    def owned(self, n: int, noun: Noun) -> Phrase:
+    def owned(self, n: int, noun: Noun, role: str) -> Phrase:
         """*paul 's new car*, *la nouvelle voiture de paul*: n words."""
         size = self.between(0, 1) if 3 < n < 6 else max(0, n - 5)
-        core = self.core(noun, noun.en[1] is not None and self.chance(0.3))
+        core = self.core(noun, noun.en[1] is not None and self.chance(PLURALS.get(role, 0)))
         first, before, after = self.adjectives(size, core)
-        owner = self.fresh(NAMES if n - 2 - size == 1 else PEOPLE)
-        if n - 2 - size == 1:
-            owner = self.core(owner, False)
-        else:
-            owner = self.simple(n - 2 - size, owner, "place")
-        self.mentions.append(owner)
+        owner = self.short(n - 2 - size, self.fresh(PEOPLE), "place")
         article, of = french(DETERMINERS["the"][2 + core.form], core.en), unit("'s", "de")
-        return arrange(
-            [owner, of, *first, core], [article, *before, core, *after, of, owner]
-        ).like(core)
+        phrase = arrange([owner, of, *first, core], [article, *before, core, *after, of, owner])
+        self.mentions.append(phrase.like(core))
+        return phrase
 
 
 # ------------------------------------------------------------------------------ the corpus

@@ -22,8 +22,6 @@ written for this book, and is under the book's own licence (MIT).
     the passé composé).
 """
 
-from dataclasses import dataclass
-
 NOUNS = """
 man/men            | homme m                   | person wild
 woman/women        | femme f                   | person wild
@@ -200,7 +198,7 @@ BELONGINGS = "pet thing clothes paper photo car bicycle boat furniture house gar
 
 
 ADJECTIVES = """
-~big         | <grand                                        | animal container table bed wardrobe carpet mirror hat building area river mountain lake boat tree window kitchen
+big         | <grand                                        | animal container table bed wardrobe carpet mirror hat building area river mountain lake boat tree window kitchen
 small        | <petit                                        | boy girl woman cat dog bird mouse rabbit frog brother sister thing building area lake boat tree furniture part kitchen bedroom fruit cake
 beautiful    | <beau/belle/beaux/belles+bel                  | woman queen princess actress prince animal clock lamp mirror jewel guitar present building area vehicle plant furniture clothes text picture nature sky hall window
 pretty       | <joli/jolie                                   | girl woman princess actress daughter sister kitchen bedroom bird cat clothes house village town garden street park plant picture song jewel cup lamp
@@ -241,7 +239,7 @@ funny        | drôle                                         | person text film
 fresh        | frais/fraîche                                 | fruit egg bread cheese fish milk meat carrot salad
 hot!         | chaud                                         | soup coffee tea milk water bread
 cold!        | froid                                         | drink soup meat fish sea lake river kitchen house bedroom church
-delicious    | délicieux/délicieuse                          | food coffee tea wine
+~delicious   | <délicieux/délicieuse                         | food coffee tea wine
 sweet        | sucré                                         | fruit cake coffee tea
 expensive    | cher/chère                                    | thing clothes wine vehicle furniture hotel restaurant shop picture book house newspaper
 heavy        | lourd                                         | bag box telephone ball axe mirror clock book furniture coat door
@@ -255,7 +253,7 @@ strange      | étrange                                       | person animal bo
 interesting  | intéressant                                   | text picture idea sight
 difficult    | difficile                                     | idea poem song
 easy         | facile                                        | idea song
-magnificent  | magnifique                                    | house castle church hotel theatre garden park island forest plant nature clothes picture horse sky jewel carpet
+~magnificent | <magnifique                                   | house castle church hotel theatre garden park island forest plant nature clothes picture horse sky jewel carpet
 dangerous    | dangereux/dangereuse                          | bear wolf lion knife axe mountain river bridge thief sea street
 quiet!       | tranquille                                    | street park garden village hotel library bedroom island
 ripe         | mûr                                           | fruit
@@ -287,14 +285,14 @@ play                  | jouer | all social | person pet monkey
 shine/shone           | briller |  | sky
 arrive                | arriver | all être social abrupt | person vehicle
 leave/left            | pars part partons partez partent parti | all être social abrupt | person train bus boat
-fall/fell             | tomber | être abrupt | person cat bird ball glass cup plate key star
+fall/fell             | tomber | then être abrupt | person ball glass cup plate key star
 come/came back        | reviens revient revenons revenez reviennent revenu | être social abrupt | person pet
 go/went out           | sors sort sortons sortez sortent sorti | être social abrupt | person pet
 go/went               | vais va allons allez vont allé | all être social | person: >to à site
 come/came             | viens vient venons venez viennent venu | être | person: >from de site
 enter                 | entrer | être abrupt | person cat dog mouse: >_ dans house kitchen bedroom garden castle church shop forest park village
 stay                  | rester | être social | person: >at à site; person pet: >in dans room
-live                  | habiter | all now social | person: >in dans house castle village town street
+live                  | habiter | all state social | person: >in dans house castle village town street
 eat/ate               | manger | nothing all social | person: food; animal: fodder
 drink/drank           | bois boit buvons buvez boivent bu | nothing all social | person: drink; animal: water milk
 see/saw               | vois voit voyons voyez voient vu | nothing all | person: person animal thing building vehicle plant nature picture sky clothes; animal: person animal
@@ -305,18 +303,18 @@ buy/bought            | achète achète achetons achetez achètent acheté | not
 sell/sold             | vends vend vendons vendez vendent vendu |  | person: thing clothes food drink vehicle house bloom furniture pet picture
 find/found            | trouver | nothing all | person: thing clothes paper photo pet
 look for              | chercher | all | person: thing clothes paper photo person pet school hotel station; animal: fodder
-lose/lost             | perds perd perdons perdez perdent perdu | abrupt | person: thing clothes paper photo
+lose/lost             | perds perd perdons perdez perdent perdu | then abrupt | person: thing clothes paper photo
 take/took             | prends prend prenons prenez prennent pris | nowhere nothing | person: thing clothes paper photo train bus
 open                  | ouvre ouvre ouvrons ouvrez ouvrent ouvert | abrupt | person: opening container wardrobe letter bottle present umbrella
 close                 | fermer | abrupt | person: opening container wardrobe umbrella book shop
-break/broke           | casser | abrupt | person: fragile toy window chair
+break/broke           | casser | then abrupt | person: fragile toy window chair
 wash                  | laver |  | person: clothes wheels bottle glass plate cup fruit window horse dog
 clean                 | nettoie nettoie nettoyons nettoyez nettoient nettoyé | nowhere | person: hall house street furniture window shop
 repair                | réparer |  | person: machine roof wall chair door bridge shoe
 carry                 | porter |  | person: box bag bottle lamp mirror guitar present chair umbrella clock plate
 wear/wore             | porter |  | person: clothes
 draw/drew             | dessiner |  | person: animal plant building person vehicle
-build/built           | construis construit construisons construisez construisent construit |  | person: house castle church bridge wall boat school hotel
+build/built           | construis construit construisons construisez construisent construit | nowhere | person: house castle church bridge wall boat school hotel
 visit                 | visiter | nowhere all social | person: sight
 love                  | aimer | all state generic | person: person pet food drink book poem story song bloom sea mountain river forest garden village town film
 like                  | aimer | all state generic | person: animal food drink clothes text bloom film
@@ -363,7 +361,7 @@ believe              | crois croit croyons croyez croient cru
 MANNERS = """
 well          | bien            | sleep sing dance work swim play
 badly         | mal             | sleep sing dance work swim
-quickly       | vite            | run walk swim eat drink work leave answer learn
+quickly       | rapidement      | run walk swim eat drink work leave answer learn
 slowly        | lentement       | walk swim eat drink work dance open close
 quietly       | tranquillement  | sleep walk play work eat
 loudly        | fort            | sing laugh talk cry
@@ -385,13 +383,15 @@ rarely        | rarement
 
 # when: tense | English | French
 TIMES = """
-present | today               | aujourd'hui
 present | every day           | tous=every les=every jours=day
 present | every evening       | tous=every les=every soirs=evening
 present | at night            | la=night nuit=night
 present | in the morning      | le=the matin=morning
 present | in the evening      | le=the soir=evening
+present | in winter           | en hiver
+present | in summer           | en été
 past    | yesterday           | hier
+past    | today               | aujourd'hui
 past    | last week           | la=last semaine=week dernière=last
 past    | last night          | hier=last soir=night
 past    | this morning        | ce=this matin=morning
@@ -406,158 +406,17 @@ in            | dans                   | kitchen bedroom house garden | thing te
 in            | dans                   | street park       | building vehicle plant
 at            | à                      | site              | person
 in            | dans                   | container wardrobe | small letter photo clothes
-on            | sur                    | table chair bed sofa | thing paper clothes cat food photo
+on            | sur                    | table chair bed sofa | thing paper clothes cat photo
+on            | sur                    | table             | food drink
 on            | sur                    | bridge            | person vehicle
 under         | sous                   | tree bridge       | person animal
 under         | sous                   | table bed chair   | cat dog mouse thing paper clothes
 behind        | derrière               | landmark          | person animal vehicle building tree
 in front of   | devant                 | landmark          | person animal vehicle tree
-near          | près de                | landmark          | person animal vehicle building area tree
+near          | près de                | landmark          | person animal vehicle building tree garden park
 next to       | à=next côté=next de=to | landmark          | person animal vehicle building tree
-far from      | loin=far de=from       | landmark          | building area
+far from      | loin=far de=from       | landmark          | building village
 """
 
-ASPIRATED = {"hibou", "hiboux", "hache", "haches", "huit"}  # an h that stops elision
-
-
-# ----------------------------------------------------------------------- reading the tables
-
-
-def rows(table):
-    """The table's lines, each split at the bars."""
-    return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
-
-
-@dataclass(eq=False)
-class Noun:
-    """A noun in both languages: ``en`` and ``fr`` are (singular, plural or None)."""
-
-    en: tuple
-    fr: tuple
-    gender: str
-    kind: str  # its semantic class
-    tags: frozenset  # the kind, what else can be done with it, and its English singular
-
-
-@dataclass(eq=False)
-class Adjective:
-    """``fr``: m, f, m plural, f plural; ``liaison``: the masculine before a vowel."""
-
-    en: str
-    fr: tuple
-    liaison: str
-    before: bool
-    gradable: bool
-    passing: bool  # a state that comes and goes
-    fits: frozenset
-
-
-@dataclass(eq=False)
-class Verb:
-    """A verb's forms.
-
-    ``en``: with a plural, with *i*, with *he*; in the past with singular and plural.
-    ``fr`` and, where there is one, ``imperfect``: with je, il, nous, vous, ils.
-    """
-
-    en: tuple
-    fr: tuple
-    participle: str = ""
-    imperfect: tuple = ()
-    particle: str = ""
-    flags: frozenset = frozenset()
-
-
-def english_plural(word):
-    """Regular plural, and the third person of a verb."""
-    if word.endswith("y") and word[-2] not in "aeiou":
-        return word[:-1] + "ies"
-    return word + ("es" if word.endswith(("s", "x", "sh", "ch", "go")) else "s")
-
-
-def english_past(word):
-    """Regular simple past."""
-    if word.endswith("y") and word[-2] not in "aeiou":
-        return word[:-1] + "ied"
-    return word + ("d" if word.endswith("e") else "ed")
-
-
-def french_plural(word):
-    """Regular plural; also of adjectives and participles."""
-    return word if word.endswith(("s", "x")) else word + "s"
-
-
-def agreement(masculine, feminine=None, *plurals):
-    """The four forms of an adjective or participle: m, f, m plural, f plural."""
-    feminine = feminine or (masculine if masculine.endswith("e") else masculine + "e")
-    return (masculine, feminine, *(plurals or map(french_plural, (masculine, feminine))))
-
-
-def er_verb(infinitive):
-    """The forms of a regular verb in -er: je, il, nous, vous, ils, participle."""
-    stem = infinitive[:-2]
-    soft = stem + ("e" if stem.endswith("g") else "")
-    return f"{stem}e {stem}e {soft}ons {stem}ez {stem}ent {stem}é".split()
-
-
-def read_noun(english, french, tags):
-    """A line of ``NOUNS``."""
-    singular, _, plural = english.partition("/")
-    french, gender = french.split()
-    fr_singular, _, fr_plural = french.partition("/")
-    if plural == "-":
-        plural = fr_plural = None
-    else:
-        plural = plural or english_plural(singular)
-        fr_plural = fr_plural or french_plural(fr_singular)
-    kind, *tags = tags.split()
-    tags = frozenset((kind, *tags, singular))
-    return Noun((singular, plural), (fr_singular, fr_plural), gender, kind, tags)
-
-
-def read_adjective(english, french, fits):
-    """A line of ``ADJECTIVES``."""
-    forms, _, liaison = french.lstrip("<").partition("+")
-    forms = agreement(*forms.split("/"))
-    return Adjective(
-        english.strip("~!"),
-        forms,
-        liaison or forms[0],
-        before=french.startswith("<"),
-        gradable=not english.startswith("~"),
-        passing=english.endswith("!"),
-        fits=frozenset(fits.split()),
-    )
-
-
-def read_verb(english, french, flags=""):
-    """A line of ``VERBS`` or ``OPINIONS``, but for its senses."""
-    word, _, particle = english.partition(" ")
-    base, _, past = word.partition("/")
-    past = past or english_past(base)
-    forms = french.split() if " " in french else er_verb(french)
-    return Verb(
-        (base, base, english_plural(base), past, past),
-        tuple(forms[:5]),
-        forms[5],
-        particle=particle,
-        flags=frozenset(flags.split()),
-    )
-
-
-# be, have and do; "is hungry" has the English of be and the French of have
-BE = Verb(
-    ("are", "am", "is", "was", "were"),
-    ("suis", "est", "sommes", "êtes", "sont"),
-    imperfect=("étais", "était", "étions", "étiez", "étaient"),
-    flags=frozenset(["all"]),
-)
-HAVE = Verb(
-    ("have", "have", "has", "had", "had"),
-    ("ai", "a", "avons", "avez", "ont"),
-    imperfect=("avais", "avait", "avions", "aviez", "avaient"),
-    flags=frozenset(["all", "state"]),
-)
-FEEL = Verb(BE.en, HAVE.fr, imperfect=HAVE.imperfect, flags=BE.flags)
-EXIST = Verb(BE.en, ("a",) * 5, imperfect=("avait",) * 5, flags=BE.flags)  # there is: il y a
-DO = Verb(("do", "do", "does", "did", "did"), ())
+# words whose h stops elision
+ASPIRATED = {"hibou", "hiboux", "hache", "haches"}

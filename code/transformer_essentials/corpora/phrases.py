@@ -17,8 +17,9 @@ in one pass (``spell``). ``Clause`` orders what is around a verb, once for each 
 from dataclasses import dataclass, field
 from functools import cache
 
-from transformer_essentials.corpora.lexicon import ASPIRATED, BE, DO, HAVE, Noun, Verb, agreement
+from transformer_essentials.corpora.lexicon import ASPIRATED
 from transformer_essentials.corpora.pair import Pair
+from transformer_essentials.corpora.words import BE, DO, HAVE, Noun, Verb
 
 
 class Word:
@@ -69,7 +70,7 @@ def _read(en: str, fr: str):
     words, tokens = en.split(), []
     for token in fr.split():
         text, _, source = token.partition("=")
-        tokens.append((text, [words.index(source)] if source else range(len(words))))
+        tokens.append((text, words.index(source) if source else None))
     return words, tokens
 
 
@@ -81,7 +82,8 @@ def unit(en: str, fr: str, **features) -> Phrase:
     """
     texts, tokens = _read(en, fr)
     words = [Word(text) for text in texts]
-    return Phrase(words, [(text, [words[i] for i in at]) for text, at in tokens], **features)
+    tokens = [(text, words if at is None else [words[at]]) for text, at in tokens]
+    return Phrase(words, tokens, **features)
 
 
 def english(*words: Word) -> Phrase:
@@ -114,10 +116,10 @@ def spell(tokens: list) -> list:
     written = [tokens[-1]]
     for text, sources in reversed(tokens[:-1]):
         following, others = written[-1]
-        if elides(following):
-            text = ELISIONS.get(text, text)
-            if text == "si" and following in ("il", "ils"):
-                text = "s'"
+        if text in ELISIONS and elides(following):
+            text = ELISIONS[text]
+        elif text == "si" and following in ("il", "ils"):
+            text = "s'"
         elif (text, following) in CONTRACTIONS:
             text, sources = CONTRACTIONS[text, following], [*sources, *others]
             written.pop()
@@ -140,6 +142,9 @@ def as_pair(phrase: Phrase) -> Pair:
 
 
 # --------------------------------------------------------------------------------- a clause
+
+
+FRENCH_PERSONS = {(1, False): 0, (3, False): 1, (1, True): 2, (2, True): 3, (3, True): 4}
 
 
 @dataclass
@@ -175,9 +180,8 @@ class Clause:
 
     def french_form(self, verb: Verb, imperfect: bool = False) -> str:
         """The form of a French verb that agrees with the subject."""
-        index = {(1, False): 0, (3, False): 1, (1, True): 2, (2, True): 3, (3, True): 4}
-        at = index[self.subject.person, self.subject.plural]
-        return (verb.imperfect if imperfect else verb.fr)[at]
+        forms = verb.imperfect if imperfect else verb.fr
+        return forms[FRENCH_PERSONS[self.subject.person, self.subject.plural]]
 
     def english_order(self) -> list[Phrase]:
         """*does he not see it*: a question or *not* needs a form of do, unless the verb is be."""
@@ -201,11 +205,11 @@ class Clause:
         else:
             auxiliary, leader = (BE, self.subject) if "être" in verb.flags else (HAVE, self.object)
             finite = french(self.french_form(auxiliary), self.front or self.sources)
-            forms = agreement(verb.participle)
-            participle = french(forms[leader.form if leader else 0], self.sources)
+            form = verb.participle[leader.form if leader else 0]
+            participle = french(form, self.sources)
         asking = french("est-ce que", self.front) if self.question else NOTHING
         ne, pas = Phrase([], self.negation.fr[:1]), Phrase([], self.negation.fr[1:])
-        early = self.manner.fr and self.manner.fr[0][0] in ("bien", "mal", "vite")
+        early = self.manner.fr and self.manner.fr[0][0] in ("bien", "mal")
         manner = [self.manner, participle] if early else [participle, self.manner]
         opening = [asking, self.subject, ne, self.pronoun, finite, pas, self.frequency]
         return [*opening, *manner, self.complement, self.adjuncts]
