@@ -5,7 +5,8 @@
   that has a cell without output, and a cell that only defines something has none.)
 - MathJax comes with the pages: the 2 MB that they need out of the package ``sphinx-mathjax-offline``.
 - Every page gets a ``<meta name="description">`` from its first paragraph.
-- Citations read "Bahdanau et al. (2015)" and "(Vaswani et al., 2017)".
+- Citations read "Bahdanau et al. (2015)" and "(Vaswani et al., 2017)"; the bibliography is without roles that are
+  deprecated in HTML.
 """
 
 from dataclasses import dataclass, field
@@ -69,6 +70,12 @@ def describe(app, pagename, templatename, context, doctree):
     context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{html.escape(text)}" />'
 
 
+def drop_roles(app, pagename, templatename, context, doctree):
+    """Take out the roles that docutils gives to a bibliography, against today's ARIA."""
+    for role in (' role="doc-biblioentry"', ' role="list" class="citation-list"'):
+        context["body"] = context.get("body", "").replace(role, "")
+
+
 def copy_mathjax(app, exception):
     """Copy the parts of MathJax that the pages use into ``_static/mathjax``."""
     if exception or app.builder.format != "html":
@@ -86,5 +93,6 @@ def setup(app):
     app.connect("config-inited", configure)
     app.connect("source-read", put_in_address)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", drop_roles)
     app.connect("build-finished", copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -87,6 +87,7 @@ def quiz(slug: str) -> None:
     script = build_script(load_questions_script(questions(slug), name)[0], True, "", name, True)
     for old, new in (
         ("https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-svg.js", ""),  # never reached: MathJax is hidden, below
+        ('inp.type = "text";', "$& inp.setAttribute('aria-label', 'Type the answer here');"),
         ("this.fbDiv.className = 'Feedback';", "$& this.fbDiv.setAttribute('role', 'status');"),
         (
             "this.aDiv.className = 'Answer';",

@@ -76,6 +76,8 @@ def test_a_page(visit, path, look):
     assert sizes[0] <= sizes[1], "the page scrolls sideways"
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 3 * 64) == (look == "dark"), background
+    if look == "phone":
+        return  # nothing that axe looks at differs from the light page
     page.evaluate("document.querySelectorAll('article details').forEach(details => details.open = true)")
     report = Axe().run(page, options={"preload": False})  # it would fetch style sheets, which a page from disk may not
     assert report.violations_count == 0, report.generate_report()
@@ -98,7 +100,7 @@ def test_search(visit):
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)
 def test_a_quiz_answers(visit, path):
     page = visit(path)
-    first = page.locator(".Quiz").filter(has=page.locator(".MCButton")).first
+    first = page.locator(".Quiz").filter(has=page.locator(".MultipleChoiceQn")).first
     first.locator(".MCButton[data-correct=true]").click()
     assert "correct" in first.locator(".Feedback").get_attribute("class").split()
     first.locator(".MCButton[data-correct=false]").first.click()

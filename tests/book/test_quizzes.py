@@ -32,13 +32,14 @@ def test_quiz(slug):
         assert all(answer.get("feedback") for answer in answers), f"an answer without feedback: {question['question']}"
         right = [answer for answer in answers if answer.get("correct")]
         match question["type"]:
-            case "multiple_choice":
-                assert len(right) == 1 and len(answers) >= 3
+            case "multiple_choice" | "many_choice":
+                assert len(right) == 1 if question["type"] == "multiple_choice" else len(right) >= 2
+                assert len(answers) >= 3
                 assert len({answer.get("answer", "") + answer.get("code", "") for answer in answers}) == len(answers)
             case "numeric":
                 assert right and any(answer.get("type") == "default" for answer in answers)
             case other:
-                pytest.fail(f"{other!r} is neither multiple_choice nor numeric, which are usable by keyboard")
+                pytest.fail(f"{other!r} is neither multiple_choice, many_choice nor numeric")
     for text in texts(asked):
         assert "$" not in text, f"notebooks show no TeX in a quiz; write Unicode or <i>, <sub>, <sup>: {text}"
         assert not re.search(r"https?://", text), f"a quiz works offline: {text}"

@@ -51,19 +51,22 @@ from transformer_essentials.corpora.phrases import (
     NOTHING, Clause, Phrase, Word, arrange, as_pair, elides, english, french, unit,
 )  # fmt: skip
 from transformer_essentials.corpora.words import (
-    ANIMALS, BE, DETERMINERS, EXIST, FEEL, FREQUENCIES, HAVE, IDIOMS, MANNERS, NAMES, NEGATIONS, NOUNS,
-    NUMBERS, OPINIONS, OTHERS, OWNED, PEOPLE, POSSESSIVES, PRONOUNS, SOMEBODY, TIMES, USES,
-    WHOLES, Adjective, Choice, Noun, Sense, Verb,
+    ANIMALS, BE, DETERMINERS, EXIST, FEEL, FREQUENCIES, HAVE, IDIOMS, MANNERS, NAMES, NEGATIONS,
+    NOUNS, NUMBERS, OPINIONS, OTHERS, OWNED, PEOPLE, POSSESSIVES, PRONOUNS, SOMEBODY, SOMETHING,
+    TIMES, USES, WHOLES, Adjective, Choice, Noun, Sense, Verb,
 )  # fmt: skip
 
 SPLITS = ("train", "valid", "test", "combinations")
 
 # ------------------------------------------------------------------------- what is possible
 
-# what each role of a noun phrase takes, and how often it is plural; "own": a possessive
+# The determiners that a noun phrase takes in each role, the frequent ones several times, and
+# how often it is plural. "own": a possessive; "bare": none in English. For the roles see
+# ``Writer.noun_phrase``; "joint": beside *and*; "head": before a relative clause and the like.
 SINGULAR = {
     "subject": "the the the the a a a this own own own every",
     "joint": "the the the the a a a this own own own",
+    "head": "the the the a a this",
     "object": "the the the a a a this own own",
     "generic": "the this own own",
     "place": "the the the the a this own",
@@ -73,15 +76,38 @@ SINGULAR = {
 PLURAL = {
     "subject": "the the the this some several many number own own",
     "joint": "the the the this number own own",
+    "head": "the the the some several many this number",
     "object": "the the bare bare bare some this number several many own own",
     "generic": "bare bare bare bare the this own",
     "whom": "the this own own",
 }
-MASS = {"subject": "the the own this", "joint": "the", "object": "bare bare some some the this own"}
-MASS |= {"generic": "bare bare bare the this own", "whom": "the"}
-PLURALS = {"subject": 0.35, "joint": 0.3, "object": 0.4, "generic": 0.7, "whom": 0.2}
+MASS = {
+    "subject": "the the own this",
+    "joint": "the",
+    "head": "the the this",
+    "object": "bare bare some some the this own",
+    "generic": "bare bare bare the this own",
+    "whom": "the",
+}
+SINGULAR, PLURAL, MASS = (
+    {role: keys.split() for role, keys in table.items()} for table in (SINGULAR, PLURAL, MASS)
+)
+PLURALS = {"subject": 0.35, "joint": 0.3, "head": 0.25, "object": 0.4, "generic": 0.7, "whom": 0.2}
 
-TIME_SIZES = {tense: tuple({size for _, _, size in times}) for tense, times in TIMES.items()}
+TIME_SIZES = {tense: sorted({size for _, _, size in times}) for tense, times in TIMES.items()}
+SUBORDINATORS = {
+    "present": [
+        ("because", "parce que", ()),
+        ("when", "quand", ()),
+        ("if", "si", ()),
+        ("while", "pendant que", ("lasting", "event")),
+    ],
+    "past": [
+        ("because", "parce que", ()),
+        ("when", "quand", ("abrupt", "affirmative", "no time")),
+    ],
+}
+ASKED = [noun for noun in PEOPLE + ANIMALS if "kin" not in noun.tags]  # which …?
 
 # what can follow a verb, and for each kind of sense how many words the first of these has
 SLOTS = ("main", "recipient", "manner", "company", "place", "time")
@@ -96,7 +122,8 @@ MAIN = {
     "mood": (1, 2),
     "where": (3, 4, 5, 6),
 }
-
+LEAST = {kind: 1 + sizes[0] for kind, sizes in MAIN.items()}  # words from the verb on
+LEAST |= {"object to": 5, "to object": 4, "place": 3}
 
 
 @cache
@@ -135,7 +162,6 @@ def senses_for(subject: Noun, person: int, moved: Noun | None, past: bool, limit
             "event": be or "state" in flags,
             "abrupt": "abrupt" not in flags,
             "lasting": "abrupt" in flags,
-            "nothing": "nothing" not in flags,
             "no place": sense.kind == "place" or not flags.isdisjoint(("abrupt", "nowhere")),
             "definite": be and sense.kind != "mood",
         }
@@ -190,6 +216,15 @@ def slots_for(
         if negation in ("", "not") and not frequency and "no time" not in limits:
             time = (0, *times)
     return main, recipient, manner, company, place, time
+
+
+@cache
+def places_for(noun: Noun, n: int, person: str) -> list:
+    """Where a noun can be, said in at most n words; a person "inside" or "beside" the place."""
+    places = [place for place in USES[noun].places if len(place[0].split()) + 2 <= n]
+    if person and noun.kind == "person":
+        places = [p for p in places if p[0] == "at" or (p[0] == "in") == (person == "inside")]
+    return places
 
 
 @cache
@@ -253,7 +288,8 @@ class Writer:
             self.past = self.chance(0.45)
             self.tense = "past" if self.past else "present"
             self.dated = False  # has it been said when?
-            self.mentions, self.earlier = [], []  # noun phrases; those of earlier clauses
+            self.mentions = {"he": [], "she": [], "it": [], "they": []}  # noun phrases, by pronoun
+            self.earlier = []  # those of earlier clauses
             self.used = set()  # nouns, adjectives and verbs: none is said twice
             self.coordinators = [("but", "mais"), ("and", "et"), ("so", "donc")]
             self.depth = 0  # above 0: no relative clause here
@@ -285,7 +321,8 @@ class Writer:
         """One of a list or of a ``Choice``, counting what is held out."""
         if isinstance(choice, list):
             return self.pick(choice)
-        if self.held_out and choice.held and self.chance(0.5):
+        held = 5 * len(choice.held) if self.held_out else 0  # 5: rare as they are, show them
+        if held and self.chance(held / (held + len(choice.seen))):
             self.held += 1
             return self.pick(choice.held)
         return self.pick(choice.seen)
@@ -320,11 +357,7 @@ class Writer:
                 first = self.between(part, n - 2 - part)
                 when = unit(*self.pick([("when", "quand"), ("if", "si")]))
                 return when + self.clause(first) + unit(",", ",") + self.clause(n - 2 - first)
-        options = [("because", "parce que", ()), ("when", "quand", ("abrupt", "affirmative", "no time"))]
-        if not self.past:
-            options = [("because", "parce que", ()), ("when", "quand", ()), ("if", "si", ())]
-            options += [("while", "pendant que", ("lasting", "event"))]
-        en, fr, limits = self.pick(options)
+        en, fr, limits = self.pick(SUBORDINATORS[self.tense])
         first = self.between(part, n - 1 - part)
         return self.clause(first) + unit(en, fr) + self.clause(n - 1 - first, limits=limits)
 
@@ -352,10 +385,8 @@ class Writer:
             key, plural = "some", False
         size = self.between(2, n - 5)
         what = self.simple(size, noun, "object", False, key, plural)
-        there, y = unit("there", "il"), NOTHING
-        there.plural = what.plural
-        y = french("y", there.en)
-        clause = Clause(there, EXIST, self.past, pronoun=y)
+        there = unit("there", "il", plural=what.plural)
+        clause = Clause(there, EXIST, self.past, pronoun=french("y", there.en))
         clause.complement = what + self.location(n - 2 - size, noun)
         return clause.phrase()
 
@@ -365,9 +396,7 @@ class Writer:
             case "who":
                 return self.predicate(n - 1, unit("who", "qui", noun=SOMEBODY))
             case "which":
-                noun, size = self.pick(PEOPLE + ANIMALS), min(n - 1, self.between(2, 3))
-                if "kin" in noun.tags:
-                    raise DeadEnd
+                noun, size = self.pick(ASKED), min(n - 1, self.between(2, 3))
                 subject = self.simple(size, noun, "subject", key="which")
                 return self.predicate(n - size, subject)
             case "adverb" if n > 3:
@@ -376,11 +405,11 @@ class Writer:
                 limits = ("event", limit) if en == "why" else ("event", limit, "affirmative")
                 return unit(en, fr) + self.clause(n - 1, None, True, limits)
             case "what" if n > 3:
-                eaten = Phrase(noun=self.pick(OTHERS))
-                return unit("what", "que") + self.clause(n - 1, eaten, True, ("nothing", "affirmative"))
+                what = unit("what", "que", noun=SOMETHING)
+                return what + self.clause(n - 1, what, True, ("affirmative",))
             case "whom" if n > 3:
-                seen = Phrase(noun=self.pick(PEOPLE))
-                return unit("who", "qui") + self.clause(n - 1, seen, True, ("affirmative",))
+                whom = unit("who", "qui", noun=SOMEBODY)
+                return whom + self.clause(n - 1, whom, True, ("affirmative",))
             case "object" if n > 4:
                 key, size = self.pick([("which", 2), ("how many", 3)])
                 noun = self.pick([x for x in OTHERS if x.en[1]])
@@ -392,11 +421,11 @@ class Writer:
 
     def clause(self, n: int, moved: Phrase | None = None, question=False, limits=()) -> Phrase:
         """A subject and its predicate in n words; for the rest see ``predicate``."""
-        self.earlier = list(self.mentions)
+        self.earlier = [phrase for phrases in self.mentions.values() for phrase in phrases]
         size = self.pick((1, 1, 1, 2, 2, 2, 3) if n < 7 else (1, 1, 2, 2, 2, 3, 3, 4, 5, 6))
         size = max(1, min(size, n - (2 if question else 1) - (n > 4), 2 if moved else 6))
+        subject = self.subject(size, n - size, people=bool(moved or limits))
         plain = not (moved or question or limits)
-        subject = self.subject(size, n - size, people=not plain)
         rest = n - size
         third = subject.noun.kind == "person" and (subject.person == 3 or not self.past)
         if plain and third and rest > 4 and self.chance(0.15):
@@ -415,11 +444,12 @@ class Writer:
                 nouns = OTHERS if 1 < room < 6 and self.chance(0.5) else ANIMALS
             return self.noun_phrase(n, nouns, "subject")
         known = []
-        for phrase in self.earlier:
-            pronoun, kind = pronoun_for(phrase), phrase.noun.kind
-            if pronoun in ("he", "she") or self.only(pronoun) is phrase:
-                if kind == "person" or not people and (kind == "animal" or 1 < room < 5):
-                    known.append(phrase)
+        for pronoun, phrases in self.mentions.items():
+            if pronoun in ("he", "she") or len(phrases) == 1:
+                known += [phrase for phrase in phrases if phrase in self.earlier]
+        if people or not 1 < room < 5:
+            kinds = ("person",) if people else ("person", "animal")
+            known = [phrase for phrase in known if phrase.noun.kind in kinds]
         if known and self.chance(0.65):
             phrase = self.pick(known)
             fr = ("il", "elle", "ils", "elles")[phrase.form]
@@ -428,7 +458,7 @@ class Writer:
             return self.noun_phrase(1, ANIMALS, "subject")
         if self.chance(0.4):
             return self.noun_phrase(1, PEOPLE, "subject")
-        en, fr, features = self.pick(PRONOUNS[:3] if self.mentions else PRONOUNS)
+        en, fr, features = self.pick(PRONOUNS[:3] if self.earlier else PRONOUNS)
         return unit(en, fr, noun=SOMEBODY, **features)
 
     def predicate(self, n: int, subject: Phrase, moved=None, question=False, limits=()) -> Phrase:
@@ -436,8 +466,8 @@ class Writer:
 
         ``moved``: the object, if it has been said already (*the book that …*, *which book*).
         ``limits``: "event", not a state; "abrupt", over in a moment; "lasting", not so;
-        "nothing", a verb that one can ask *what?* of; "no place" and "no time", none is
-        said here; "affirmative"; "definite", not *is new* or *is in …*, since the subject isn't.
+        "affirmative"; "no place" and "no time", none is said here; "definite", not *is new* or
+        *is in …*, since the subject isn't.
         """
         noun, object_ = subject.noun, moved and moved.noun
         first = subject.en[0].text if subject.en else ""
@@ -446,16 +476,16 @@ class Writer:
         if first == "a":
             limits = (*limits, "definite")  # rather *there is a …*
         senses = senses_for(noun, subject.person, object_, self.past, limits)
-        times = () if self.dated or self.depth else TIME_SIZES[self.tense]
+        times = () if self.dated or self.depth else tuple(TIME_SIZES[self.tense])
         held = self.held
         for _ in range(20):
             self.held = held
             sense = self.choose(senses)
             verb = sense.verb
-            if verb in self.used:
+            if verb in self.used or n < LEAST[sense.kind] - 2 * bool(moved):
                 continue
             negation, frequency = self.modifiers(sense, question, limits)
-            left = n - 1 - len(verb.particle.split()) - len(negation.split()) - bool(frequency)
+            left = n - 1 - len(verb.particle) - len(negation.split()) - bool(frequency)
             if verb.en[0] != "are" and (question or negation == "not"):
                 left -= 1  # do, does or did
             pronoun = sense.kind == "object to" and self.referent(sense, subject) is not None
@@ -465,13 +495,15 @@ class Writer:
             )
             ways = shares(left, slots) if left >= 0 else ()
             if ways:
-                self.used |= {verb} - {BE, HAVE}
+                if verb not in (BE, HAVE):
+                    self.used.add(verb)
                 clause = Clause(subject, verb, self.past, question, moved)
                 if negation:
                     clause.negation = unit(negation, NEGATIONS[negation])
                 if frequency:
                     clause.frequency = unit(*frequency)
-                sizes = ways[int(len(ways) * self.random() ** 2)]
+                draw = self.random()
+                sizes = ways[int(len(ways) * draw * draw)]  # rather few slots
                 self.complete(clause, sense, negation, moved, *sizes)
                 return clause.phrase()
         raise DeadEnd
@@ -552,11 +584,7 @@ class Writer:
 
     def location(self, n: int, noun: Noun, person: str = "") -> Phrase:
         """Where something is, in n words; a person may have to be "inside" or "beside" it."""
-        places = [place for place in USES[noun].places if len(place[0].split()) + 2 <= n]
-        if person and noun.kind == "person":
-            inside = person == "inside"
-            places = [p for p in places if p[0] == "at" or (p[0] == "in") == inside]
-        en, fr, nouns = self.pick(places)
+        en, fr, nouns = self.pick(places_for(noun, n, person))
         role = "site" if en == "at" else "place"
         return unit(en, fr) + self.noun_phrase(n - len(en.split()), nouns, role)
 
@@ -586,7 +614,7 @@ class Writer:
         return None
 
     def giving(self, clause, sense, size: int, recipient: int, negated: bool) -> None:
-        """*gives the book to paul*, *gives paul the book*, *gives him the book*, *gives it to him*."""
+        """*gives it to paul*, *gives paul a book*, *gives him a book*, *gives it to him* …"""
         what = NOTHING
         if size == 1:
             self.refer(clause, self.referent(sense, clause.subject))
@@ -600,7 +628,8 @@ class Writer:
             whom = self.noun_phrase(recipient - 1, sense.recipients, "whom")
             clause.complement = what + unit("to", "à") + whom
         elif recipient == 1 and (not size or self.chance(0.7)):
-            clause.complement = self.recipient(clause, []) + what
+            apart = not what.en or what.en[0].text in DETERMINERS  # else *gives her books* is two
+            clause.complement = self.recipient(clause, [], her=apart) + what
         else:
             whom = self.noun_phrase(recipient, sense.recipients, "whom")
             governing = next(word for word in whom.en if word.text in whom.noun.en)
@@ -608,7 +637,7 @@ class Writer:
 
     def only(self, pronoun: str) -> Phrase | None:
         """The one thing mentioned that a pronoun can mean, if it is from an earlier clause."""
-        found = [phrase for phrase in self.mentions if pronoun_for(phrase) == pronoun]
+        found = self.mentions[pronoun]
         return found[0] if len(found) == 1 and found[0] in self.earlier else None
 
     def referent(self, sense: Sense, subject: Phrase) -> Phrase | None:
@@ -628,7 +657,7 @@ class Writer:
     def person_object(self, clause: Clause) -> None:
         """Makes *him*, *her*, *me* … the direct object of a clause."""
         options = [("him", "le", {}), ("her", "la", {"gender": "f"})] * 2
-        if not any(phrase.plural for phrase in self.mentions):
+        if not self.mentions["they"]:
             options.append(("them", "les", {"plural": True}))
         if clause.subject.person != 1:
             options += [("me", "me", {}), ("us", "nous", {"plural": True})]
@@ -639,12 +668,11 @@ class Writer:
         clause.complement = english(*clause.object.en)
         clause.pronoun = Phrase([], clause.object.fr)
 
-    def recipient(self, clause: Clause, to: list[Word]) -> Phrase:
+    def recipient(self, clause: Clause, to: list[Word], her: bool = True) -> Phrase:
         """Makes *him*, *her*, *me* … the one to whom something is given or said."""
-        if clause.pronoun.fr:  # le lui, but me le: the third person alone keeps it simple
-            options = [("him", "lui"), ("her", "lui")]
-        else:
-            options = [("him", "lui"), ("her", "lui"), ("them", "leur")] * 2
+        options = [("him", "lui"), ("her", "lui")] if her else [("him", "lui")]
+        if not clause.pronoun.fr:  # *le lui* is simple, *me le* would turn around
+            options = [*options * 2, ("them", "leur")]
             options += [("me", "me"), ("us", "nous")] if clause.subject.person != 1 else []
             options += [("you", "vous")] if clause.subject.person != 2 else []
         en, fr = self.pick(options)
@@ -661,8 +689,12 @@ class Writer:
         *with*; "place", after *in* and the like; "site", after *at*, *to*, *from*.
         ``negated``: it is the object of a negated verb, where *un* becomes *de*.
         """
+        held = self.held
         noun = self.fresh(nouns)
-        match self.pick(ways_for(noun, n, role, negated, not self.depth)):
+        way = self.pick(ways_for(noun, n, role, negated, not self.depth))
+        if noun.kind == "person" and (n == 1 or n == 3 and way == "both"):
+            self.held = held  # it will be a name instead
+        match way:
             case "short":
                 phrase = self.short(n, noun, role, negated)
             case "owned":
@@ -673,23 +705,23 @@ class Writer:
                 one = self.short(first, noun, role)
                 more = [x for x in getattr(nouns, "seen", nouns) if x.kind == noun.kind]
                 other = self.short(n - 1 - first, self.fresh(more), role)
-                phrase = (one + unit("and", "et") + other).like(one)
+                phrase = (one + unit("and", "et") + other).like(other)
                 phrase.gender, phrase.plural = max(one.gender, other.gender), True  # "m" > "f"
-                self.mentions.append(phrase)
-            case "relative":
-                size = self.between(2, min(3, n - (2 if noun.kind in ("person", "animal") else 3)))
-                head = self.simple(size, noun, role, negated)
-                phrase = (head + self.relative(n - size, head)).like(head)
-            case "located":
-                size = self.between(2, min(3, n - 3))
-                head = self.simple(size, noun, role, negated)
-                phrase = (head + self.location(n - size, noun, "beside")).like(head)
-            case "of":
-                size = self.between(2, min(3, n - 3))
-                head = self.simple(size, noun, role, negated, "the")
-                whole = WHOLES if noun.kind == "part" else PEOPLE
-                rest = self.noun_phrase(n - size - 1, whole, "place")
-                phrase = (head + unit("of", "de") + rest).like(head)
+                self.mention(phrase)
+            case tail:
+                alive = noun.kind in ("person", "animal")
+                size = self.between(2, min(3, n - (2 if tail == "relative" and alive else 3)))
+                key = "the" if tail == "of" or role == "site" else None
+                plural = False if role == "place" else None
+                head = self.simple(size, noun, "head", negated, key, plural)
+                if tail == "relative":
+                    rest = self.relative(n - size, head)
+                elif tail == "located":
+                    rest = self.location(n - size, noun, "beside")
+                else:
+                    whole = WHOLES if noun.kind == "part" else PEOPLE
+                    rest = unit("of", "de") + self.noun_phrase(n - size - 1, whole, "place")
+                phrase = (head + rest).like(head)
         return phrase
 
     def relative(self, n: int, head: Phrase) -> Phrase:
@@ -718,8 +750,12 @@ class Writer:
         """A name, in place of a person in one word; else see ``simple``."""
         if n > 1 or noun.kind != "person":
             return self.simple(n, noun, role, negated)
-        self.mentions.append(self.core(self.fresh(NAMES), False))
-        return self.mentions[-1]
+        return self.mention(self.core(self.fresh(NAMES), False))
+
+    def mention(self, phrase: Phrase) -> Phrase:
+        """Keeps a noun phrase in mind: a pronoun may mean it later."""
+        self.mentions[pronoun_for(phrase)].append(phrase)
+        return phrase
 
     def core(self, noun: Noun, plural: bool) -> Phrase:
         """The noun alone."""
@@ -734,23 +770,21 @@ class Writer:
         if n == 1 and not core.plural and "mass" not in noun.tags:
             raise DeadEnd
         key = self.determiner(core, role, negated) if key is None else key
-        key = "bare" if n == 1 else self.pick(list(NUMBERS)) if key == "number" else key
+        key = "bare" if n == 1 else self.pick(NUMBERS)[0] if key == "number" else key
         extra = n - 1 - (key != "bare") - (key == "how many")
         number = NOTHING
-        if extra and core.plural and not negated and key in ("the", *POSSESSIVES):
-            if self.chance(0.3):
-                extra -= 1
-                if key == "the" and self.chance(0.5):
-                    key = "all"
-                else:
-                    number = unit(*self.pick(list(NUMBERS.items())))
+        definite = core.plural and not negated and key in ("the", *POSSESSIVES)
+        if extra and definite and self.chance(0.3):
+            extra -= 1
+            if key == "the" and self.chance(0.5):
+                key = "all"
+            else:
+                number = unit(*self.pick(NUMBERS))
         first, before, after = self.adjectives(extra, core)
         determiner = self.article(key, core, role, negated, bool(before))
         en = [determiner, number, *first, core]
         phrase = arrange(en, [determiner, number, *before, core, *after]).like(core)
-        if not negated:  # *no book* is nothing that *it* could mean
-            self.mentions.append(phrase)
-        return phrase
+        return phrase if negated else self.mention(phrase)  # *it* can't mean *no book*
 
     def determiner(self, core: Phrase, role: str, negated: bool) -> str:
         """The key of a determiner that goes with the noun in its role."""
@@ -760,7 +794,7 @@ class Writer:
         if "kin" in tags:
             return self.pick(POSSESSIVES)
         table = MASS if "mass" in tags else PLURAL if core.plural else SINGULAR
-        key = self.pick(table[role].split())
+        key = self.pick(table[role])
         if key == "own":
             return "the" if "wild" in tags else self.pick(POSSESSIVES)
         uncounted = negated and key in ("some", "several", "many", "number")
@@ -815,8 +849,7 @@ class Writer:
         owner = self.short(n - 2 - size, self.fresh(PEOPLE), "place")
         article, of = french(DETERMINERS["the"][2 + core.form], core.en), unit("'s", "de")
         phrase = arrange([owner, of, *first, core], [article, *before, core, *after, of, owner])
-        self.mentions.append(phrase.like(core))
-        return phrase
+        return self.mention(phrase.like(core))
 
 
 # ------------------------------------------------------------------------------ the corpus

@@ -165,7 +165,7 @@ class Clause:
 
     def __post_init__(self):
         self.head = Word("")
-        self.particle = [Word(text) for text in self.verb.particle.split()]
+        self.particle = [Word(text) for text in self.verb.particle]
         self.sources = [self.head, *self.particle]  # of the French verb
 
     def phrase(self) -> Phrase:

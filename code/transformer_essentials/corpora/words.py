@@ -14,9 +14,10 @@ from transformer_essentials.corpora import lexicon
 # ------------------------------------------------------------------------------------- forms
 
 
-def rows(table):
-    """The table's lines, each split at the bars."""
-    return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
+def rows(table: str) -> list[list[str]]:
+    """The table's lines, each split at the bars; an indented line goes on with the one before."""
+    lines = table.strip().replace("\n  ", " ").splitlines()
+    return [[" ".join(cell.split()) for cell in line.split("|")] for line in lines]
 
 
 @dataclass(eq=False)
@@ -39,6 +40,7 @@ class Adjective:
     liaison: str
     before: bool
     gradable: bool
+    said: bool  # with *is*
     passing: bool  # a state that comes and goes
     fits: frozenset
 
@@ -55,7 +57,7 @@ class Verb:
     fr: tuple
     participle: tuple = ()  # m, f, m plural, f plural
     imperfect: tuple = ()
-    particle: str = ""
+    particle: tuple = ()  # English words after it: look *for*
     flags: frozenset = frozenset()
 
 
@@ -111,11 +113,12 @@ def read_adjective(english, french, fits):
     forms, _, liaison = french.lstrip("<").partition("+")
     forms = agreement(*forms.split("/"))
     return Adjective(
-        english.strip("~!"),
+        english.strip("~!-"),
         forms,
         liaison or forms[0],
         before=french.startswith("<"),
         gradable=not english.startswith("~"),
+        said=not english.startswith("-"),
         passing=english.endswith("!"),
         fits=frozenset(fits.split()),
     )
@@ -131,7 +134,7 @@ def read_verb(english, french, flags=""):
         (base, base, english_plural(base), past, past),
         tuple(forms[:5]),
         agreement(forms[5]),
-        particle=particle,
+        particle=tuple(particle.split()),
         flags=frozenset(flags.split()),
     )
 
@@ -206,7 +209,8 @@ PERSON = frozenset(["person"])
 NOUNS = [read_noun(*row) for row in rows(lexicon.NOUNS)]
 ADJECTIVES = [read_adjective(*row) for row in rows(lexicon.ADJECTIVES)]
 NAMES = [Noun((x, None), (x, None), gender, "person", PERSON) for x, gender in rows(lexicon.NAMES)]
-SOMEBODY = Noun((None, None), (None, None), "m", "person", PERSON)  # meant by a pronoun
+SOMEBODY = Noun((None, None), (None, None), "m", "person", PERSON)  # meant by *he* or *who*
+SOMETHING = Noun((None, None), (None, None), "m", "thing", frozenset())  # meant by *what*
 
 
 def nouns_of(text: str) -> list[Noun]:
@@ -256,7 +260,7 @@ def uses_of(noun: Noun, senses: list[Sense]) -> Uses:
     tags = noun.tags - PERSON if "kin" in noun.tags else noun.tags  # *my sad uncle* sounds odd
     for adjective in ADJECTIVES:
         combination = (adjective.en, noun.en[0]) if noun in NOUNS else ()
-        if adjective.fits & noun.tags:
+        if adjective.said and adjective.fits & noun.tags:
             uses.quality.add(adjective, *combination)
             if adjective.passing:
                 uses.mood.add(adjective, *combination)
@@ -268,7 +272,9 @@ def uses_of(noun: Noun, senses: list[Sense]) -> Uses:
     for sense in senses:
         if sense.subjects & noun.tags and (sense.kind != "where" or uses.places):
             uses.subject.append(sense)
-        if noun in sense.objects.seen:
+        what = noun is SOMETHING and "nothing" in sense.verb.flags
+        whom = noun is SOMEBODY and any(x.kind == "person" for x in sense.objects.seen[:1])
+        if noun in sense.objects.seen or sense.kind == "object" and (what or whom):
             uses.object.seen.append(sense)
         elif noun in sense.objects.held:
             uses.object.held.append(sense)
@@ -276,7 +282,7 @@ def uses_of(noun: Noun, senses: list[Sense]) -> Uses:
 
 
 _senses = all_senses()
-USES = {noun: uses_of(noun, _senses) for noun in [*NOUNS, *NAMES, SOMEBODY]}
+USES = {noun: uses_of(noun, _senses) for noun in [*NOUNS, *NAMES, SOMEBODY, SOMETHING]}
 OPINIONS = [read_verb(en, fr, "all state") for en, fr in rows(lexicon.OPINIONS)]
 IDIOMS, FREQUENCIES = rows(lexicon.IDIOMS), rows(lexicon.FREQUENCIES)
 TIMES = {
@@ -291,7 +297,7 @@ for _en, _fr, _verbs in rows(lexicon.MANNERS):
 PEOPLE, ANIMALS = nouns_of("person"), nouns_of("animal")
 OTHERS = [noun for noun in NOUNS if noun.kind not in ("person", "animal")]
 WHOLES = nouns_of("house castle church school station museum")  # they have doors and walls
-OWNED = frozenset(lexicon.BELONGINGS.split()) | {"kin"}
+OWNED = frozenset(lexicon.BELONGINGS.split()) | {"kin", "friend"}
 
 # --------------------------------------------------------------------------------- small words
 
@@ -313,8 +319,9 @@ DETERMINERS = {
     "which": ("which", "which", "quel", "quelle", "quels", "quelles"),
     "how many": (None, "how many", None, None, *["combien=how de=many"] * 2),
 }
-NUMBERS = {"two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six"}
-DETERMINERS |= {en: (None, en, None, None, fr, fr) for en, fr in NUMBERS.items()}
+NUMBERS = [("two", "deux"), ("three", "trois"), ("four", "quatre"), ("five", "cinq")]
+NUMBERS += [("six", "six")]
+DETERMINERS |= {en: (None, en, None, None, fr, fr) for en, fr in NUMBERS}
 POSSESSIVES = ("my", "his", "her", "our", "your", "their")
 
 # subject pronouns
