@@ -47,6 +47,10 @@ def written(phrase, mark="."):
     return " ".join(pair.source), " ".join(pair.target), links(pair)
 
 
+def nouns_in(sense):
+    return sense.objects.seen + sense.objects.held
+
+
 def links(pair):
     return {f"{pair.source[i]}-{pair.target[j]}" for i, j in pair.alignment}
 
@@ -57,7 +61,7 @@ def say(subject, verb, past=False, **parts):
 
 @pytest.fixture(scope="module")
 def corpus():
-    return grammar.pairs(4000, seed=123)
+    return grammar.pairs(3000, seed=123)
 
 
 # --------------------------------------------------------------------- agreement and order
@@ -173,8 +177,8 @@ def test_question():
 
 
 def test_a_verb_of_two_words_is_one_in_french():
-    en, fr, found = say(group("the", "dog"), verb("look", "for"), complement=group("the", "ladder"))
-    assert (en, fr) == ("the dog looks for the ladder .", "le chien cherche l' échelle .")
+    en, fr, found = say(group("the", "dog"), verb("look", "for"), complement=group("the", "elephant"))
+    assert (en, fr) == ("the dog looks for the elephant .", "le chien cherche l' éléphant .")
     assert {"looks-cherche", "for-cherche"} < found
 
 
@@ -288,7 +292,9 @@ def test_english_articles_and_endings(corpus):
         assert not re.search(r"\b(does|did|do) (not )?\w+s (not )?(?:\.|the|a) ?$", line), line
         asked = r"(?<!does )(?<!did )\b"
         assert not re.search(asked + r"(he|she|it) (?:am|are|were|have|do)\b", line), line
-        assert not re.search(r"\b(we|they|you) (?:am|is|was|has|does)\b", line), line
+        # in "the bottle that i gave you was" the subject of "was" is the bottle
+        told = re.sub(r"\bthat \w+ \w+ you (?=(?:is|was|has|does)\b)", "", line)
+        assert not re.search(r"\b(we|they|you) (?:am|is|was|has|does)\b", told), line
 
 
 def test_every_french_token_is_linked_and_every_content_word(corpus):
@@ -313,12 +319,12 @@ def test_nouns_are_linked_to_their_own_translation(corpus):
                 linked = {pair.target[j] for k, j in pair.alignment if k == i}
                 assert linked & translations[word], (word, linked)
                 checked += 1
-    assert checked > 10000
+    assert checked > 5000
 
 
 def test_the_same_english_has_the_same_french(corpus):
     french_of = {}
-    for pair in corpus + grammar.pairs(2000, seed=5, max_words=8, mean_words=6):
+    for pair in corpus + grammar.pairs(1500, seed=5, max_words=8, mean_words=6):
         assert french_of.setdefault(pair.source, pair.target) == pair.target
 
 
@@ -352,7 +358,7 @@ def test_the_lexicon_names_only_tags_that_exist():
 
 def test_splits_share_no_sentence():
     found = {
-        split: {pair.source for seed in (0, 1) for pair in grammar.pairs(300, seed, split, 4, 8, 6)}
+        split: {pair.source for seed in (0, 1) for pair in grammar.pairs(150, seed, split, 4, 8, 6)}
         for split in grammar.SPLITS
     }
     for one in found:
@@ -360,49 +366,48 @@ def test_splits_share_no_sentence():
             assert one == other or not found[one] & found[other]
 
 
+ADJECTIVES = {adjective.en for adjective in words.ADJECTIVES}
+SINGULAR = {en: noun.en[0] for noun in words.NOUNS for en in noun.en if en}
+OBJECTS = {  # of a verb: the nouns that it can have
+    verb.en[0]: {x.en[0] for sense in words.senses_of(verb, row[3]) for x in nouns_in(sense)}
+    for row in words.rows(lexicon.VERBS)
+    for verb in [words.read_verb(*row[:3])]
+    if row[3].startswith("person:") and ">" not in row[3] and not verb.particle
+}
+BASE = {
+    form: verb.en[0]
+    for row in words.rows(lexicon.VERBS)
+    for verb in [words.read_verb(*row[:3])]
+    if verb.en[0] in OBJECTS and not verb.particle
+    for form in verb.en
+}
+ARTICLES = {"the", "a", "an", "some", "this", "these", "my", "his", "our", "your", "their"}
+
+
 def combinations(pair):
     """Adjective and noun, verb and object, where they stand so that they can be read off."""
-    adjectives = {adjective.en for adjective in words.ADJECTIVES}
-    nouns = {en: noun.en[0] for noun in words.NOUNS for en in noun.en if en}
-    verbs = {
-        form: verb.en[0]
-        for row in words.rows(lexicon.VERBS)
-        for verb in [words.read_verb(*row[:3])]
-        if row[3].startswith("person:") and ">" not in row[3] and not verb.particle
-        for form in verb.en
-    }
-    determiners = {"the", "a", "an", "some", "this", "these", "my", "his", "our", "your", "their"}
     found = set()
     for i in range(len(pair.source) - 2):
         first, second, third = pair.source[i : i + 3]
-        owner = pair.source[min(i + 3, len(pair.source) - 1)] == "'s"
-        if first in adjectives and second in nouns:
-            found.add((first, nouns[second]))
-        if first in adjectives and second in adjectives and third in nouns:
-            found.add((first, nouns[third]))
-        if first in verbs and second in nouns and third != "'s":
-            found.add((verbs[first], nouns[second]))
-        if first in verbs and second in determiners and third in nouns and not owner:
-            found.add((verbs[first], nouns[third]))
+        noun = SINGULAR.get(second)
+        if first in ADJECTIVES and second in ADJECTIVES:
+            noun = SINGULAR.get(third)
+        if first in BASE and second in ARTICLES:
+            noun, third = SINGULAR.get(third), pair.source[min(i + 3, len(pair.source) - 1)]
+        if noun and first in ADJECTIVES:
+            found.add((first, noun))
+        if noun and first in BASE and third != "'s" and noun in OBJECTS[BASE[first]]:
+            found.add((BASE[first], noun))
     return found
-
-
-def is_held_out(combination):
-    first, second = combination
-    if first not in {adjective.en for adjective in words.ADJECTIVES}:
-        senses = words.USES[noun(second)].object
-        if not any(sense.verb.en[0] == first for sense in senses.held + senses.seen):
-            return False  # a recipient: "gives the king …"
-    return words.held_out(*combination)
 
 
 def test_held_out_combinations(corpus):
     seen = set().union(*map(combinations, corpus))
     assert len(seen) > 1500
-    assert [combination for combination in seen if is_held_out(combination)] == []
-    pairs = grammar.pairs(300, split="combinations")
-    shown = [pair for pair in pairs if any(map(is_held_out, combinations(pair)))]
-    assert len(shown) > 150  # the others have theirs where this test can't read it off
+    assert [combination for combination in seen if words.held_out(*combination)] == []
+    pairs = grammar.pairs(200, split="combinations")
+    shown = [p for p in pairs if any(words.held_out(*found) for found in combinations(p))]
+    assert len(shown) > 100  # the others have theirs where this test can't read it off
 
 
 def test_what_counts_as_held_out_is_there_to_see():
@@ -425,15 +430,15 @@ def test_what_counts_as_held_out_is_there_to_see():
     assert shown > 100
 
 
-def test_lengths():
-    pairs = grammar.pairs(3000, seed=9)
-    counts = Counter(len(pair.source) for pair in pairs)
+def test_lengths(corpus):
+    counts = Counter(len(pair.source) for pair in corpus)
     assert min(counts) == 4 and 45 < max(counts) <= 50
-    assert sum(length * count for length, count in counts.items()) / 3000 == pytest.approx(15, abs=0.6)
+    total = sum(length * count for length, count in counts.items())
+    assert total / len(corpus) == pytest.approx(15, abs=0.6)
     assert counts[4] > counts[14] > counts[24] > counts[44]  # falls off
-    counts = Counter(len(p.source) for p in grammar.pairs(600, 0, "train", 30, 39, None))
+    counts = Counter(len(p.source) for p in grammar.pairs(400, 0, "train", 30, 39, None))
     assert set(counts) == set(range(30, 40))
-    assert all(30 < count < 95 for count in counts.values())
+    assert all(18 < count < 70 for count in counts.values())
     assert all(55 <= len(p.source) <= 60 for p in grammar.pairs(20, 0, "train", 55, 60, None))
 
 
@@ -460,7 +465,7 @@ def test_bad_arguments():
 
 # ------------------------------------------------------------------------------- determinism
 
-CHECKSUM = "0"
+CHECKSUM = "0d25b1e9e02c1678"
 
 
 def checksum(pairs):

@@ -12,12 +12,13 @@ Beside each model stand four tables, which this file reads in both directions:
 
 import inspect
 import json
-import pickle
 import sys
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -289,17 +290,22 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Tensor]]:
-    safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
-    try:
-        if safe.exists():
-            return safe, load_file(safe)
-        if pickled.exists():
-            return pickled, torch.load(pickled, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        path = safe if safe.exists() else pickled
-        problem = "is damaged, cut short, or holds more than tensors"
-        raise CheckpointError(f"{path} {problem}: {error}") from error
-    raise FileNotFoundError(f"{folder} holds neither {safe.name} nor {pickled.name}")
+    readers = {
+        "model.safetensors": load_file,
+        "pytorch_model.bin": partial(torch.load, map_location="cpu", weights_only=True),
+    }
+    for name, read in readers.items():
+        if not (path := folder / name).exists():
+            continue
+        try:
+            tensors = read(path)
+        except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            why = "it is damaged, cut short, or holds more than tensors"
+            raise CheckpointError(f"{path} can't be read, {why}: {error}") from error
+        if not isinstance(tensors, dict):
+            raise CheckpointError(f"{path} holds no state dict, but a {type(tensors).__name__}")
+        return path, tensors
+    raise FileNotFoundError(f"{folder} holds neither {' nor '.join(readers)}")
 
 
 def save_hf(model: nn.Module, folder: str | Path) -> None:

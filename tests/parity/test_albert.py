@@ -9,15 +9,15 @@ from transformer_essentials import albert
 from transformer_essentials.albert import ALBERT, PRESETS, ALBERTConfig
 
 SIZES = {
-    "three heads": dict(
+    "three-heads": dict(
         vocab_size=29, embedding_size=4, hidden_size=12, num_hidden_layers=3,
         num_attention_heads=3, intermediate_size=10, max_position_embeddings=9,
     ),
-    "one layer, one head, ReLU, embeddings as wide as the model": dict(
+    "relu": dict(
         vocab_size=17, embedding_size=5, hidden_size=5, num_hidden_layers=1,
         num_attention_heads=1, intermediate_size=7, max_position_embeddings=7, hidden_act="relu",
     ),
-    "two groups, error-function GELU": dict(
+    "two-groups": dict(
         vocab_size=23, embedding_size=11, hidden_size=8, num_hidden_layers=5,
         num_hidden_groups=2, num_attention_heads=4, intermediate_size=33,
         max_position_embeddings=30, hidden_act="gelu",
@@ -32,7 +32,7 @@ def test_agrees(name, size):
 
 
 def test_pooled_vector():
-    theirs, ours = pair("AlbertModel", **SIZES["three heads"])
+    theirs, ours = pair("AlbertModel", **SIZES["three-heads"])
     ids, mask, segments = draw(theirs.config)
     expected = theirs(ids, mask.long(), segments).pooler_output
     same(ours.pooler(ours(ids, mask, segments)), expected, 1e-10)

@@ -10,15 +10,15 @@ from transformer_essentials.bert import BERT, PRESETS, BERTConfig, BERTForMasked
 from transformer_essentials.heads import IGNORE, Pooler, masked_lm_loss, span_loss
 
 SIZES = {
-    "three heads": dict(
+    "three-heads": dict(
         vocab_size=29, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
         intermediate_size=10, max_position_embeddings=9,
     ),
-    "one layer, one head, ReLU": dict(
+    "relu": dict(
         vocab_size=17, hidden_size=5, num_hidden_layers=1, num_attention_heads=1,
         intermediate_size=7, max_position_embeddings=7, hidden_act="relu",
     ),
-    "three layers, tanh GELU, padding 4": dict(
+    "padding-4": dict(
         vocab_size=23, hidden_size=8, num_hidden_layers=3, num_attention_heads=4,
         intermediate_size=33, max_position_embeddings=30, hidden_act="gelu_new", pad_token_id=4,
     ),
@@ -35,7 +35,7 @@ def test_agrees(name, size):
 
 
 def test_pooled_vector():
-    theirs, ours = pair("BertModel", **SIZES["three heads"])
+    theirs, ours = pair("BertModel", **SIZES["three-heads"])
     ids, mask, segments = draw(theirs.config)
     expected = theirs(ids, mask.long(), segments).pooler_output
     same(ours.pooler(ours(ids, mask, segments)), expected, 1e-10)
@@ -43,7 +43,7 @@ def test_pooled_vector():
 
 def test_any_token_can_be_hidden():
     """A mask of one's own, not that of the padding."""
-    theirs, ours = pair("BertModel", **SIZES["three heads"])
+    theirs, ours = pair("BertModel", **SIZES["three-heads"])
     ids, _, _ = draw(theirs.config)
     mask = torch.rand(ids.shape) < 0.6
     mask[:, 3] = True

@@ -9,14 +9,14 @@ from transformer_essentials import distilbert
 from transformer_essentials.distilbert import PRESETS, DistilBERT, DistilBERTConfig
 
 SIZES = {
-    "three heads": dict(
+    "three-heads": dict(
         vocab_size=29, dim=12, n_layers=2, n_heads=3, hidden_dim=10, max_position_embeddings=9
     ),
-    "one layer, one head, ReLU": dict(
+    "relu": dict(
         vocab_size=17, dim=5, n_layers=1, n_heads=1, hidden_dim=7, max_position_embeddings=7,
         activation="relu",
     ),
-    "three layers, tanh GELU, padding 4": dict(
+    "padding-4": dict(
         vocab_size=23, dim=8, n_layers=3, n_heads=4, hidden_dim=33, max_position_embeddings=30,
         activation="gelu_new", pad_token_id=4,
     ),

@@ -11,15 +11,15 @@ from transformer_essentials import electra
 from transformer_essentials.electra import ELECTRA, PRESETS, ELECTRAConfig, share_embeddings
 
 SIZES = {
-    "three heads, narrow embeddings": dict(
+    "narrow": dict(
         vocab_size=29, embedding_size=4, hidden_size=12, num_hidden_layers=2,
         num_attention_heads=3, intermediate_size=10, max_position_embeddings=9,
     ),
-    "one layer, one head, ReLU, embeddings as wide as the model": dict(
+    "relu": dict(
         vocab_size=17, embedding_size=5, hidden_size=5, num_hidden_layers=1,
         num_attention_heads=1, intermediate_size=7, max_position_embeddings=7, hidden_act="relu",
     ),
-    "three layers, wide embeddings, tanh GELU, padding 4": dict(
+    "padding-4": dict(
         vocab_size=23, embedding_size=11, hidden_size=8, num_hidden_layers=3,
         num_attention_heads=4, intermediate_size=33, max_position_embeddings=30,
         hidden_act="gelu_new", pad_token_id=4,

@@ -9,15 +9,15 @@ from transformer_essentials import roberta
 from transformer_essentials.roberta import PRESETS, RoBERTa, RoBERTaConfig, position_ids
 
 SIZES = {
-    "three heads": dict(
+    "three-heads": dict(
         vocab_size=29, hidden_size=12, num_hidden_layers=2, num_attention_heads=3,
         intermediate_size=10, max_position_embeddings=11, pad_token_id=1,
     ),
-    "one layer, one head, ReLU": dict(
+    "relu": dict(
         vocab_size=17, hidden_size=5, num_hidden_layers=1, num_attention_heads=1,
         intermediate_size=7, max_position_embeddings=9, hidden_act="relu", pad_token_id=1,
     ),
-    "three layers, tanh GELU, padding 4": dict(
+    "padding-4": dict(
         vocab_size=23, hidden_size=8, num_hidden_layers=3, num_attention_heads=4,
         intermediate_size=33, max_position_embeddings=30, hidden_act="gelu_new", pad_token_id=4,
     ),

@@ -95,6 +95,7 @@ SINGULAR, PLURAL, MASS = (
 PLURALS = {"subject": 0.35, "joint": 0.3, "head": 0.25, "object": 0.4, "generic": 0.7, "whom": 0.2}
 
 TIME_SIZES = {tense: sorted({size for _, _, size in times}) for tense, times in TIMES.items()}
+COORDINATORS = [("but", "mais"), ("and", "et"), ("so", "donc")]
 SUBORDINATORS = {
     "present": [
         ("because", "parce que", ()),
@@ -160,6 +161,7 @@ def senses_for(subject: Noun, person: int, moved: Noun | None, past: bool, limit
             return False  # is *you* one or many, he or she? The French would have to say
         refused = {
             "event": be or "state" in flags,
+            "dated": "state" in flags,
             "abrupt": "abrupt" not in flags,
             "lasting": "abrupt" in flags,
             "no place": sense.kind == "place" or not flags.isdisjoint(("abrupt", "nowhere")),
@@ -174,19 +176,26 @@ def senses_for(subject: Noun, person: int, moved: Noun | None, past: bool, limit
 
 
 @cache
-def manners_for(verb: Verb, plural: bool, negation: str) -> list:
-    """The adverbs of manner that go with a verb."""
+def manners_for(verb: Verb, together: bool, negation: str) -> list:
+    """The adverbs of manner that go with a verb, *together* among them or not."""
     return [
         (en, fr)
         for en, fr in MANNERS.get(verb.en[0], ())
-        if (plural or en != "together") and not (negation and en == "badly")
+        if (together or en != "together") and not (negation and en == "badly")
     ]
 
 
 @cache
 def slots_for(
-    sense: Sense, kind: str, plural: bool, moved: bool, pronoun: bool, negation: str,
-    frequency: bool, limits: tuple, times: tuple,
+    sense: Sense,
+    kind: str,
+    plural: bool,
+    moved: bool,
+    pronoun: bool,
+    negation: str,
+    frequency: bool,
+    limits: tuple,
+    times: tuple,
 ) -> tuple:
     """The numbers of words that each slot of a clause can have, in the order of ``SLOTS``.
 
@@ -291,7 +300,7 @@ class Writer:
             self.mentions = {"he": [], "she": [], "it": [], "they": []}  # noun phrases, by pronoun
             self.earlier = []  # those of earlier clauses
             self.used = set()  # nouns, adjectives and verbs: none is said twice
-            self.coordinators = [("but", "mais"), ("and", "et"), ("so", "donc")]
+            self.coordinators = COORDINATORS
             self.depth = 0  # above 0: no relative clause here
             self.reported = False  # has somebody said that …?
             self.held = 0  # held-out combinations used
@@ -350,7 +359,7 @@ class Writer:
         match self.pick(["time", "opinion", "fronted", "followed", "followed"]):
             case "time" if not self.dated and n < 17:
                 opening = self.time(self.pick(TIME_SIZES[self.tense])) + unit(",", ",")
-                return opening + self.clause(n - len(opening.en))
+                return opening + self.clause(n - len(opening.en), limits=("dated",))
             case "opinion" if not self.past and not self.reported:
                 return self.opinion(n)
             case "fronted" if not self.past:
@@ -362,9 +371,10 @@ class Writer:
         return self.clause(first) + unit(en, fr) + self.clause(n - 1 - first, limits=limits)
 
     def coordinated(self, n: int) -> Phrase:
-        """Two statements joined by *, and* or *, but* or *, so*, each once in a sentence."""
+        """Two statements joined by *, and* or *, but* or *, so*, never twice the same in a row."""
         coordinator = self.pick(self.coordinators)
-        self.coordinators = [c for c in self.coordinators if c is not coordinator]
+        left = [c for c in self.coordinators if c is not coordinator]
+        self.coordinators = left or [c for c in COORDINATORS if c is not coordinator]
         first = self.between(max(4, n // 2 - 3), min(n - 6, n // 2 + 3))
         opening = self.statement(first) + unit(",", ",") + unit(*coordinator)
         return opening + self.statement(n - 2 - first)
@@ -424,13 +434,16 @@ class Writer:
         self.earlier = [phrase for phrases in self.mentions.values() for phrase in phrases]
         size = self.pick((1, 1, 1, 2, 2, 2, 3) if n < 7 else (1, 1, 2, 2, 2, 3, 3, 4, 5, 6))
         size = max(1, min(size, n - (2 if question else 1) - (n > 4), 2 if moved else 6))
-        subject = self.subject(size, n - size, people=bool(moved or limits))
+        anybody = not moved and limits in ((), ("dated",))
+        subject = self.subject(size, n - size, people=not anybody)
         plain = not (moved or question or limits)
         rest = n - size
         third = subject.noun.kind == "person" and (subject.person == 3 or not self.past)
         if plain and third and rest > 4 and self.chance(0.15):
             first = self.between(1, rest - 3)
+            self.depth += 1  # a relative clause would swallow what follows it
             done = self.predicate(first, subject, limits=("event", "affirmative"))
+            self.depth -= 1
             again = Phrase().like(subject)
             more = self.predicate(rest - 1 - first, again, limits=("event", "affirmative"))
             return done + unit("and", "et") + more
@@ -465,15 +478,15 @@ class Writer:
         """A subject and what is said of it, in n words beside the subject's own.
 
         ``moved``: the object, if it has been said already (*the book that …*, *which book*).
-        ``limits``: "event", not a state; "abrupt", over in a moment; "lasting", not so;
-        "affirmative"; "no place" and "no time", none is said here; "definite", not *is new* or
-        *is in …*, since the subject isn't.
+        ``limits``: "event", not a state; "dated", not *likes* or *has*; "abrupt", over in a
+        moment; "lasting", not so; "affirmative"; "no place" and "no time", none is said here;
+        "definite", not *is new* or *is in …*, since the subject isn't.
         """
         noun, object_ = subject.noun, moved and moved.noun
         first = subject.en[0].text if subject.en else ""
-        if first in ("every", "all"):
+        if first in ("every", "all", "some"):
             limits = (*limits, "affirmative")  # *every man does not* means two things
-        if first == "a":
+        if first in ("a", "some"):
             limits = (*limits, "definite")  # rather *there is a …*
         senses = senses_for(noun, subject.person, object_, self.past, limits)
         times = () if self.dated or self.depth else tuple(TIME_SIZES[self.tense])
@@ -559,7 +572,8 @@ class Writer:
                 clause.complement = self.quality(size, subject, sense.kind)
         self.depth -= more
         if manner:
-            clause.manner = unit(*self.pick(manners_for(sense.verb, subject.plural, negation)))
+            together = subject.plural and not company
+            clause.manner = unit(*self.pick(manners_for(sense.verb, together, negation)))
         if company:
             clause.adjuncts += unit("with", "avec") + self.noun_phrase(company - 1, PEOPLE, "whom")
         if place:
@@ -711,7 +725,7 @@ class Writer:
             case tail:
                 alive = noun.kind in ("person", "animal")
                 size = self.between(2, min(3, n - (2 if tail == "relative" and alive else 3)))
-                key = "the" if tail == "of" or role == "site" else None
+                key = "the" if tail == "of" or role in ("site", "generic") else None
                 plural = False if role == "place" else None
                 head = self.simple(size, noun, "head", negated, key, plural)
                 if tail == "relative":
@@ -752,9 +766,12 @@ class Writer:
             return self.simple(n, noun, role, negated)
         return self.mention(self.core(self.fresh(NAMES), False))
 
-    def mention(self, phrase: Phrase) -> Phrase:
-        """Keeps a noun phrase in mind: a pronoun may mean it later."""
-        self.mentions[pronoun_for(phrase)].append(phrase)
+    def mention(self, phrase: Phrase, negated: bool = False) -> Phrase:
+        """Keeps a noun phrase in mind: a pronoun may mean it later.
+
+        *She has no book*: not this one, nor is it clear any more what *it* would mean.
+        """
+        self.mentions[pronoun_for(phrase)] += [phrase, phrase] if negated else [phrase]
         return phrase
 
     def core(self, noun: Noun, plural: bool) -> Phrase:
@@ -784,7 +801,7 @@ class Writer:
         determiner = self.article(key, core, role, negated, bool(before))
         en = [determiner, number, *first, core]
         phrase = arrange(en, [determiner, number, *before, core, *after]).like(core)
-        return phrase if negated else self.mention(phrase)  # *it* can't mean *no book*
+        return self.mention(phrase, negated)
 
     def determiner(self, core: Phrase, role: str, negated: bool) -> str:
         """The key of a determiner that goes with the noun in its role."""

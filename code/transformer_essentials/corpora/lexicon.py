@@ -101,8 +101,6 @@ water/-            | eau f                     | drink mass wild
 milk/-             | lait m                    | drink mass wild
 coffee/-           | café m                    | drink mass dish
 tea/-              | thé m                     | drink mass dish
-juice/-            | jus m                     | drink mass wild
-lemonade/-         | limonade f                | drink mass wild
 key                | clé f                     | thing small
 bag                | sac m                     | thing container
 box                | boîte f                   | thing container
@@ -116,7 +114,6 @@ clock              | horloge f                 | thing fragile machine
 lamp               | lampe f                   | thing fragile machine
 mirror             | miroir m                  | thing fragile
 toy                | jouet m                   | thing small
-ladder             | échelle f                 | thing
 telephone          | téléphone m               | thing small machine
 present            | cadeau/cadeaux m          | thing
 jewel              | bijou/bijoux m            | thing small
@@ -126,7 +123,6 @@ hat                | chapeau/chapeaux m        | clothes
 dress              | robe f                    | clothes
 shirt              | chemise f                 | clothes
 coat               | manteau/manteaux m        | clothes
-shoe               | chaussure f               | clothes
 scarf/scarves      | écharpe f                 | clothes
 book               | livre m                   | text paper
 letter             | lettre f                  | text paper
@@ -226,8 +222,8 @@ bad          | <mauvais | student soldier actress singer poem song film coffee s
     restaurant hotel king
 long         | <long/longue | text street river lesson bridge knife dress coat scarf film
 ~black       | noir | pet bird mouse bear wolf bag box umbrella telephone hat dress shirt coat
-    shoe scarf vehicle table chair sofa
-~white       | blanc/blanche | pet mouse bird bag box plate cup lamp dress shirt hat scarf shoe
+    scarf vehicle table chair sofa
+~white       | blanc/blanche | pet mouse bird bag box plate cup lamp dress shirt hat scarf
     coat vehicle table chair bed sofa part house bloom
 ~red         | rouge | bag box umbrella plate cup glass lamp toy telephone clothes vehicle
     carpet chair sofa table door roof bloom apple tomato cherry
@@ -263,11 +259,11 @@ funny        | drôle | person text film toy hat monkey
 fresh        | frais/fraîche | fruit egg bread cheese fish milk meat carrot salad
 hot!         | chaud | soup coffee tea milk water bread
 cold!        | froid | drink soup meat fish sea lake river kitchen house bedroom church
-~delicious   | <délicieux/délicieuse | food coffee tea juice
+~delicious   | <délicieux/délicieuse | food coffee tea
 sweet        | sucré | fruit cake coffee tea
 expensive    | cher/chère | thing clothes vehicle furniture hotel restaurant shop picture
     book house newspaper
-heavy        | lourd | bag box telephone ladder axe mirror clock book furniture coat door
+heavy        | lourd | bag box telephone axe mirror clock book furniture coat door
 ~empty!      | vide | container bottle glass plate cup street station theatre hotel restaurant
     train bus house bedroom shop church wardrobe museum
 ~full!       | plein | container bottle glass cup bus train theatre
@@ -317,7 +313,7 @@ shine/shone     | briller |  | sky
 arrive          | arriver | all être social abrupt | person vehicle
 leave/left      | pars part partons partez partent parti | all être social abrupt | person train
     bus boat
-fall/fell       | tomber | then être abrupt | person ladder glass cup plate key star
+fall/fell       | tomber | then être abrupt | person glass cup plate key star
 come/came back  | reviens revient revenons revenez reviennent revenu | être social abrupt | person
     pet
 go/went out     | sors sort sortons sortez sortent sorti | être social abrupt | person pet
@@ -355,7 +351,7 @@ break/broke     | casser | then abrupt | person: fragile toy window chair
 wash            | laver |  | person: clothes wheels bottle glass plate cup fruit window horse dog
 clean           | nettoie nettoie nettoyons nettoyez nettoient nettoyé | nowhere | person: hall
     house street furniture window shop
-repair          | réparer |  | person: machine roof wall chair door bridge shoe
+repair          | réparer |  | person: machine roof wall chair door bridge
 carry           | porter |  | person: box bag bottle lamp mirror guitar present chair umbrella
     clock plate
 wear/wore       | porter |  | person: clothes
@@ -363,8 +359,8 @@ draw/drew       | dessiner |  | person: animal plant building person vehicle
 build/built     | construis construit construisons construisez construisent construit | nowhere |
     person: house castle church bridge wall boat school hotel
 visit           | visiter | nowhere all social | person: sight
-love            | aimer | all state generic | person: kin friend child pet food drink book poem story song
-    bloom sea mountain river forest garden village town film
+love            | aimer | all state generic | person: kin friend child pet food drink book poem
+    story song bloom sea mountain river forest garden village town film
 like            | aimer | all state generic | person: animal food drink clothes text bloom film
 hate            | détester | state generic | person: mouse frog owl wolf food drink song lesson
 prefer          | préfère préfère préférons préférez préfèrent préféré | state generic | person:
@@ -382,7 +378,7 @@ wait for        | attends attend attendons attendez attendent attendu | all soci
     person train bus
 follow          | suis suit suivons suivez suivent suivi |  | person: person animal wheels;
     animal: person animal
-catch/caught    | attraper | abrupt | person: bird mouse rabbit thief; cat: mouse bird; wolf
+catch/caught    | attraper | abrupt | person: bird mouse rabbit; cat: mouse bird; wolf
     fox: rabbit mouse; owl: mouse frog
 feed/fed        | nourris nourrit nourrissons nourrissez nourrissent nourri |  | person: pet bird
 choose/chose    | choisis choisit choisissons choisissez choisissent choisi | nothing | person:

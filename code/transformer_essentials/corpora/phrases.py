@@ -209,7 +209,12 @@ class Clause:
             participle = french(form, self.sources)
         asking = french("est-ce que", self.front) if self.question else NOTHING
         ne, pas = Phrase([], self.negation.fr[:1]), Phrase([], self.negation.fr[1:])
-        early = self.manner.fr and self.manner.fr[0][0] in ("bien", "mal")
-        manner = [self.manner, participle] if early else [participle, self.manner]
         opening = [asking, self.subject, ne, self.pronoun, finite, pas, self.frequency]
-        return [*opening, *manner, self.complement, self.adjuncts]
+        manner = self.manner.fr[0][0] if self.manner.fr else ""
+        if manner in ("bien", "mal"):
+            rest = [self.manner, participle, self.complement]
+        elif manner in ("ici", "dehors", "ensemble"):
+            rest = [participle, self.complement, self.manner]
+        else:
+            rest = [participle, self.manner, self.complement]
+        return [*opening, *rest, self.adjuncts]
