@@ -164,7 +164,8 @@ def load_hf(model: nn.Module, state_dict: dict[str, Tensor], source="the state d
         if table[key] is None:
             continue
         names, transposed = _parts(table[key])
-        values = (tensor.T if transposed else tensor).chunk(len(names))
+        whole = tensor.T if transposed else tensor
+        values = whole.chunk(len(names)) if len(names) > 1 else [whole]
         for ours, value in zip(names, values):
             target = own.get(_fill(ours, *rest))
             before, known = met.setdefault(id(target), (name, value))
@@ -230,12 +231,13 @@ def config_from_hf(family, given: dict, source="the configuration"):
 
 
 def config_to_hf(model: nn.Module) -> dict:
-    """What ``config.json`` says of a model of ours."""
+    """What ``config.json`` says of a model of ours, or of one derived from it."""
     family, ours = _family(type(model)), asdict(model.config)
     file = family.__name__.rpartition(".")[2]
+    known = {made: name for name, made in family.HF_MODELS.items()}
     result = {
         "model_type": next(kind for kind, name in MODEL_TYPES.items() if name == file),
-        "architectures": [next(t for t, m in family.HF_MODELS.items() if m is type(model))],
+        "architectures": [next(known[parent] for parent in type(model).__mro__ if parent in known)],
     }
     for key, entry in family.HF_CONFIG.items():
         if isinstance(entry, fixed):
@@ -261,8 +263,9 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
     """The model in a folder as Hugging Face writes it: config.json and model.safetensors.
 
     In place of the latter pytorch_model.bin, of which only tensors are read, never code.
-    ``model`` is the class to make of it, by default the one that config.json names. Ready for
-    use: not in training mode. CheckpointError says what is wrong in which file.
+    ``model`` is the class to make of it, by default the one that config.json names: BERT as first
+    published needs ``BERTForPreTraining``, because its config.json names less than the file holds.
+    Ready for use: not in training mode. CheckpointError says what is wrong in which file.
     """
     path = Path(folder) / "config.json"
     try:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from .bert import ENCODER_NAMES, Embeddings, Encoder, blocks, within
 from .bert import HF_CONFIG as BERT_HF_CONFIG
 from .checkpoints import tied
-from .heads import DenseClassifier, EncoderWithHead, MaskedLM, SpanReader, TokenClassifier
-from .heads import initialise
+from .heads import (
+    DenseClassifier, EncoderWithHead, MaskedLM, SpanReader, TokenClassifier, initialise,
+)  # fmt: skip
 from .layers import ACTIVATIONS
 
 

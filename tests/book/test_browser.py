@@ -1,5 +1,8 @@
 """The built pages in a browser, with the network watched."""
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 import os
 
 import pytest
@@ -11,6 +14,7 @@ if find_chromium() is None and os.environ.get("CI") != "true":
 
 PAGES = [*pages(), HTML / "search.html", HTML / "genindex.html"]
 CHAPTERS = [path for path in PAGES if "chapters" in path.parts]
+INSIDE = ("file:", "data:", "blob:", "http://127.0.0.1:")
 LOOKS = {
     "light": {**DESKTOP, "color_scheme": "light"},
     "dark": {**DESKTOP, "color_scheme": "dark"},
@@ -39,17 +43,18 @@ def contexts(browser):
 
 @pytest.fixture
 def visit(contexts):
-    """A function that opens a page in a look and waits until its formulas stand; errors and outside requests fail the test."""
+    """A function that opens a page (a file, or an address) in a look and waits until its formulas stand; errors and
+    outside requests fail the test."""
     opened, faults = [], []
 
     def visit(path, look="light"):
         page = contexts[look].new_page()
         opened.append(page)
-        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or faults.append(r.url))
+        page.on("request", lambda r: r.url.startswith(INSIDE) or faults.append(r.url))
         page.on("requestfailed", lambda r: faults.append(f"{r.url}: {r.failure}"))
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-        page.goto(path.as_uri(), wait_until="load")
+        page.goto(path if isinstance(path, str) else path.as_uri(), wait_until="load")
         page.wait_for_function("!document.querySelector('span.math, div.math') || window.MathJax?.startup?.promise")
         page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
         return page
@@ -88,13 +93,37 @@ def test_the_book_opens_at_its_first_page(visit):
     page.wait_for_url("**/book/index.html")
 
 
-def test_search(visit):
-    page = visit(HTML / "book/index.html")
-    page.goto((HTML / "search.html").as_uri() + "?q=softmax")
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    """The address of the book, served as `make serve` does."""
+    handler = partial(QuietHandler, directory=HTML)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def found(page):
     page.wait_for_selector("#search-results li a")
-    assert "weighted-selection" in " ".join(
-        link.get_attribute("href") for link in page.locator("#search-results li a").all()
-    )
+    return " ".join(link.get_attribute("href") for link in page.locator("#search-results li a").all())
+
+
+def test_search(visit, server):
+    page = visit(f"{server}/search.html?q=softmax")
+    assert "weighted-selection.html" in found(page)
+    page.wait_for_selector("#search-results p.context")  # the words around it, which only a server can give
+
+
+def test_search_without_a_server(contexts):
+    page = contexts["light"].new_page()
+    page.goto((HTML / "search.html").as_uri() + "?q=softmax")
+    assert "weighted-selection.html" in found(page)
+    page.close()
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)

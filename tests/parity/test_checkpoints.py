@@ -143,13 +143,16 @@ def test_tied_may_be_there_and_must_be_equal():
     load_hf(model, only)  # under its other name alone
 
 
-def test_class_of_one_s_own():
-    """The tables of the model that a class is derived from."""
+def test_class_of_one_s_own(tmp_path):
+    """The tables and the name of the model that a class is derived from."""
 
     class Mine(BERT):
         pass
 
-    load_hf(Mine(CONFIG), to_hf(BERT(CONFIG)))
+    mine = Mine(CONFIG)
+    load_hf(mine, to_hf(BERT(CONFIG)))
+    save_hf(mine, tmp_path)
+    assert type(from_pretrained(tmp_path)) is BERT
     with pytest.raises(CheckpointError, match="Linear has no table HF_NAMES beside it"):
         load_hf(nn.Linear(2, 2), {})
 
