@@ -1,6 +1,7 @@
 """Take pictures of the built book.
 
-    python book/screenshot.py            every page, light, dark and on a phone, into _build/screenshots/
+    python book/screenshot.py [NAME …]   every page (whose path holds a NAME), light, dark and on a phone, into
+                                         _build/screenshots/
     python book/screenshot.py --readme   the README's picture, book/_static/screenshot.png
 """
 
@@ -17,12 +18,14 @@ LOOKS = {
 HIGHEST = 15_000  # Chromium draws pictures of at most 16384 pixels
 
 
-def every_page(browser):
+def all_looks(browser, names):
     folder = ROOT / "_build" / "screenshots"
     for path in pages():
+        if names and not any(name in path.as_posix() for name in names):
+            continue
         for look, options in LOOKS.items():
             page = browser.new_page(**options)
-            page.goto(path.as_uri(), wait_until="load")
+            page.goto(path.as_uri(), wait_until="load", timeout=120_000)
             page.wait_for_timeout(1500)
             name = folder / f"{path.relative_to(HTML).with_suffix('').as_posix().replace('/', '-')}-{look}.png"
             size = page.viewport_size
@@ -36,7 +39,8 @@ def every_page(browser):
 
 def readme(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-    page.goto((HTML / README_PAGE).as_uri(), wait_until="load")
+    page.goto((HTML / README_PAGE).as_uri(), wait_until="load", timeout=120_000)
+    page.evaluate("document.querySelectorAll('article figure')[1].scrollIntoView({block: 'center', behavior: 'instant'})")
     page.wait_for_timeout(1500)
     page.screenshot(path=ROOT / "book" / "_static" / "screenshot.png")
 
@@ -45,4 +49,4 @@ if __name__ == "__main__":
     if not HTML.is_dir():
         sys.exit("There is no built book yet: run `make book` first.")
     with chromium() as browser:
-        (readme if "--readme" in sys.argv[1:] else every_page)(browser)
+        readme(browser) if sys.argv[1:] == ["--readme"] else all_looks(browser, sys.argv[1:])

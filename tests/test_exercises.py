@@ -17,19 +17,19 @@ def returns_dots():
     return ...
 
 
-@pytest.mark.parametrize("answer", [..., (1, ...), [..., ...], blank, returns_dots], ids=repr)
+@pytest.mark.parametrize("answer", [..., (1, ...), [..., ...], blank, returns_dots])
 def test_an_open_exercise_is_no_mistake(answer, capsys):
     check("2", answer, lambda answer: 1 / 0)
     assert capsys.readouterr().out == "Exercise 2: not answered yet.\n"
 
 
-@pytest.mark.parametrize("answer", [4, 4.0, (4, 5), lambda: 4, lambda x: x, lambda: print()], ids=repr)
+@pytest.mark.parametrize("answer", [4, 4.0, (4, 5), lambda: 4, lambda x: x, lambda: print()])
 def test_a_right_answer(answer, capsys):
     check("2", answer, lambda given: given is answer)
     assert capsys.readouterr().out == "Exercise 2: right.\n"
 
 
-@pytest.mark.parametrize("answer", [5, 0, None, False, [], (), lambda: 0], ids=repr)
+@pytest.mark.parametrize("answer", [5, 0, None, False, [], (), lambda: 0])
 def test_a_wrong_answer_gets_the_hint(answer, capsys):
     with pytest.raises(AssertionError, match=r"^Exercise 2: not yet\. Divide by √d\.$"):
         check("2", answer, lambda given: given == 4, "Divide by √d.")
