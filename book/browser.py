@@ -1,14 +1,19 @@
 """Chromium, as the tests and the screenshots use it."""
 
-from contextlib import contextmanager
-from pathlib import Path
 import os
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build" / "html"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 
@@ -24,7 +29,9 @@ def chromium():
 
     path = find_chromium()
     if path is None:
-        raise FileNotFoundError("No Chromium found: install it (Debian: apt install chromium), or set CHROMIUM to its path.")
+        raise FileNotFoundError(
+            "No Chromium found: install it (Debian: apt install chromium), or set CHROMIUM to it."
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser

@@ -1,16 +1,16 @@
 """Run chapters afresh, each in a kernel of its own, and store what they print and what they cost.
 
-    python book/execute.py [NOTEBOOK ...]        (all chapters by default; `make execute` calls this)
+    python book/execute.py [NOTEBOOK ...]     (all chapters by default; `make execute` calls this)
 
-A notebook that runs is written back with its outputs and, in its metadata, the minutes that it took and the peak
-memory of its kernel. What differs from run to run without meaning (times of cells, the Python version) is left out.
-The exit status is 1 if a chapter failed or went over its budget.
+A notebook that runs is written back with its outputs and, in its metadata, the minutes that it took
+and the peak memory of its kernel. What differs from run to run without meaning (times of cells, the
+Python version) is left out. The exit status is 1 if a chapter failed or went over its budget.
 """
 
-from pathlib import Path
 import math
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SECONDS = 60
 MORE_SECONDS = {"chapters/seq2seq/translator.ipynb": 150}
 MEMORY_MB = 1200
-PEAK = "import resource; resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"  # bytes on macOS, else KiB
+PEAK = "import resource; resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"  # KiB; macOS: bytes
 CPU = "import time; round(time.process_time(), 1)"
 
 
@@ -31,12 +31,16 @@ def chapters() -> list[Path]:
 
 def seconds_allowed(path: Path) -> int:
     """The budget of the notebook at `path`, in seconds on two cores."""
-    return next((more for name, more in MORE_SECONDS.items() if path.resolve() == ROOT / name), SECONDS)
+    more = {ROOT / name: seconds for name, seconds in MORE_SECONDS.items()}
+    return more.get(path.resolve(), SECONDS)
 
 
 def execute(path: Path) -> tuple[float, float, float]:
-    """Run the notebook and write it back; return its seconds by the clock, those of all processors together (more or
-    less than the former: a busy machine makes a chapter slow), and the peak of its kernel's memory in MB."""
+    """Run the notebook and write it back.
+
+    Returns its seconds by the clock, the seconds of all processors together (which tell a heavy
+    chapter from a busy machine), and the peak of its kernel's memory in MB.
+    """
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -62,7 +66,11 @@ def execute(path: Path) -> tuple[float, float, float]:
 
     info.pop("version")
     notebook.metadata["language_info"] = info
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
     ours = notebook.metadata.setdefault("transformer_essentials", {})
     ours["minutes"] = math.ceil(seconds / 6) / 10
     ours["memory_mb"] = math.ceil(memory / 10) * 10
@@ -81,7 +89,8 @@ def ask(client: NotebookClient, code: str) -> float:
 def main(names: list[str]) -> int:
     paths = [Path(name) for name in names] or chapters()
     if missing := [str(path) for path in paths if not path.is_file()]:
-        print(f"No such notebook: {', '.join(missing)}. Name notebooks as in chapters/attention/self-attention.ipynb.")
+        print(f"No such notebook: {', '.join(missing)}.")
+        print("Name notebooks as in chapters/attention/self-attention.ipynb.")
         return 1
     faults = []
     for path in paths:
@@ -90,13 +99,16 @@ def main(names: list[str]) -> int:
             seconds, processor_seconds, memory = execute(path)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(error)
-            faults.append(f"{path} failed and was left as it was. Mend the cell shown above, then run it again.")
+            faults.append(f"{path} failed and was left as it was. Mend the cell shown above.")
             continue
         allowed = seconds_allowed(path)
-        print(f"{path}: {seconds:.0f} s of {allowed} s ({processor_seconds:.0f} s of processors' time), ", end="")
-        print(f"{memory:.0f} MB of {MEMORY_MB} MB", flush=True)
+        print(
+            f"{path}: {seconds:.0f} s of {allowed} s (processors: {processor_seconds:.0f} s), "
+            f"{memory:.0f} MB of {MEMORY_MB} MB",
+            flush=True,
+        )
         if seconds > allowed or memory > MEMORY_MB:
-            faults.append(f"{path} went over its budget: make it smaller, or run it on an idle machine of two cores.")
+            faults.append(f"{path} went over its budget: make it smaller, or try an idle machine.")
     for fault in faults:
         print(fault, file=sys.stderr)
     return bool(faults)

@@ -1,8 +1,8 @@
 """Take pictures of the built book.
 
-    python book/screenshot.py [NAME …]   every page (whose path holds a NAME), light, dark and on a phone, into
-                                         _build/screenshots/
-    python book/screenshot.py --readme   the README's picture, book/_static/screenshot.png
+python book/screenshot.py [NAME …]   every page (whose path holds a NAME), light, dark and on a
+                                     phone, into _build/screenshots/
+python book/screenshot.py --readme   the README's picture, book/_static/screenshot.png
 """
 
 import sys
@@ -27,20 +27,21 @@ def all_looks(browser, names):
             page = browser.new_page(**options)
             page.goto(path.as_uri(), wait_until="load", timeout=120_000)
             page.wait_for_timeout(1500)
-            name = folder / f"{path.relative_to(HTML).with_suffix('').as_posix().replace('/', '-')}-{look}.png"
+            name = "-".join([*path.relative_to(HTML).with_suffix("").parts, look])
             size = page.viewport_size
             scale = options.get("device_scale_factor", 1)
             height = min(page.evaluate("document.documentElement.scrollHeight"), HIGHEST // scale)
             page.set_viewport_size({"width": size["width"], "height": height})
-            page.screenshot(path=name)
+            page.screenshot(path=folder / f"{name}.png")
             page.close()
-            print(name.relative_to(ROOT))
+            print(f"_build/screenshots/{name}.png")
 
 
 def readme(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     page.goto((HTML / README_PAGE).as_uri(), wait_until="load", timeout=120_000)
-    page.evaluate("document.querySelectorAll('article figure')[1].scrollIntoView({block: 'center', behavior: 'instant'})")
+    figure = page.locator("article figure").nth(1)
+    figure.evaluate("figure => figure.scrollIntoView({block: 'center', behavior: 'instant'})")
     page.wait_for_timeout(1500)
     page.screenshot(path=ROOT / "book" / "_static" / "screenshot.png")
 

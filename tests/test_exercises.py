@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from transformer_essentials import exercises
 from transformer_essentials.exercises import check, quiz
 
@@ -37,7 +36,9 @@ def test_a_wrong_answer_gets_the_hint(answer, capsys):
 
 
 def test_an_answer_that_cannot_be_checked_is_wrong_and_says_why():
-    with pytest.raises(AssertionError, match=r"^Exercise 2: not yet\. .* TypeError: .* Give a number\.$") as raised:
+    with pytest.raises(
+        AssertionError, match=r"^Exercise 2: not yet\. .* TypeError: .* Give a number\.$"
+    ) as raised:
         check("2", "four", lambda given: given - 4 == 0, "Give a number.")
     assert isinstance(raised.value.__cause__, TypeError)
 

@@ -1,25 +1,26 @@
-"""What this book adds to Sphinx: the repository's address in pages, pages that work offline, a description a page.
+"""What this book adds to Sphinx.
 
-- ``{{ repository }}`` in a page, code blocks and link targets included, becomes the address set in ``_config.yml``.
-- A chapter whose code cells were all executed is not executed again. (MyST-NB's ``auto`` mode would run every notebook
-  that has a cell without output, and a cell that only defines something has none.)
-- MathJax comes with the pages: the 2 MB that they need out of the package ``sphinx-mathjax-offline``.
+- ``{{ repository }}`` in a page, code blocks and link targets included, becomes the address that is
+  set in ``_config.yml``.
+- A chapter whose code cells were all executed is not executed again. (MyST-NB's ``auto`` mode would
+  run every notebook that has a cell without output, and a cell that only defines has none.)
+- MathJax comes with the pages: the 2 MB that they need of the package ``sphinx-mathjax-offline``.
 - Every page gets a ``<meta name="description">`` from its first paragraph.
-- Citations read "Bahdanau et al. (2015)" and "(Vaswani et al., 2017)"; the bibliography is without roles that are
-  deprecated in HTML.
+- Citations read "Bahdanau et al. (2015)" and "(Vaswani et al., 2017)"; the bibliography is without
+  roles that are deprecated in HTML.
 """
 
+import html
+import shutil
 from dataclasses import dataclass, field
 from importlib.metadata import files
 from pathlib import Path
-import html
-import shutil
 
+import nbformat
 from docutils import nodes
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
-import nbformat
 
 MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2/", "input/tex/extensions/")
 
@@ -58,16 +59,18 @@ def configure(app, config):
 
 def put_in_address(app, docname, source):
     """Replace ``{{ repository }}`` in the text of a page."""
-    source[0] = source[0].replace("{{ repository }}", app.config.html_theme_options["repository_url"])
+    address = app.config.html_theme_options["repository_url"]
+    source[0] = source[0].replace("{{ repository }}", address)
 
 
 def describe(app, pagename, templatename, context, doctree):
-    """Give the page a description for search engines: the first 160 characters of its first paragraph, in whole words."""
+    """Describe the page to search engines: the start of its first paragraph, in whole words."""
     paragraph = next(doctree.findall(nodes.paragraph), None) if doctree else None
     text = " ".join(paragraph.astext().split()) if paragraph else app.config.html_title
     if len(text) > 160:
         text = text[:159].rsplit(" ", 1)[0] + "…"
-    context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{html.escape(text)}" />'
+    tag = f'\n<meta name="description" content="{html.escape(text)}" />'
+    context["metatags"] = context.get("metatags", "") + tag
 
 
 def drop_roles(app, pagename, templatename, context, doctree):

@@ -1,17 +1,17 @@
 """What makes a chapter answer back: `check` an exercise's answer, show a `quiz`."""
 
+import dis
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-import dis
-import json
 
 from IPython.display import HTML, display
 from jupyterquiz.dynamic.loader import load_questions_script
 from jupyterquiz.dynamic.renderer import build_script, build_styles, render_div
 
 QUIZZES = Path(__file__).parent / "quizzes"
-COLORS = {  # these hold on light and dark pages: the text lies on the colours, never on the page itself
+COLORS = {  # good on light and dark pages: text lies on these, never on the page itself
     "--jq-multiple-choice-bg": "#14447a",
     "--jq-many-choice-bg": "#14447a",
     "--jq-numeric-bg": "#14447a",
@@ -25,14 +25,17 @@ COLORS = {  # these hold on light and dark pages: the text lies on the colours, 
     "--jq-text-color": "#ffffff",
     "--jq-link-color": "#c5e3f7",
 }
+IDLE = ("RESUME", "NOP", "RETURN_VALUE")  # steps of every compiled function
 STYLE = """
 .QuizWaiting:not(:last-child) { display: none; }
 .Quiz { line-height: 1.4; font-size: 1rem; }
 .Quiz code, .Quiz .QuizCode code { color: inherit; background: none; }
 .Quiz .Answer { grid-template-columns: 1fr; grid-gap: 0.4rem; margin: 0.4rem 0; }
-.Quiz .MCButton { text-align: left; justify-content: flex-start; font-size: 1rem; position: relative; }
+.Quiz .MCButton { text-align: left; justify-content: flex-start; font-size: 1rem; }
+.Quiz .MCButton { position: relative; }
 .Quiz .MCButton input { position: absolute; opacity: 0; }
-.Quiz .MCButton:focus-within, .Quiz .Input-text:focus { outline: 3px solid #2a77bb; outline-offset: 2px; }
+.Quiz .MCButton:focus-within { outline: 3px solid #2a77bb; outline-offset: 2px; }
+.Quiz .Input-text:focus { outline: 3px solid #2a77bb; outline-offset: 2px; }
 .Quiz .InpLabel { font-size: 1rem; }
 .Quiz .Feedback { font-size: 1rem; text-align: left; border-radius: 0.4rem; }
 .Quiz .Feedback.correct, .Quiz .Feedback.incorrect { padding: 0.5rem 0.8rem; background: #ffffff; }
@@ -46,8 +49,9 @@ def check(label: str, answer, right: Callable, hint: str = "") -> None:
     label: the exercise's number. answer: what the reader put in place of `...`.
     right: called with the answer; true where it is right.
 
-    Prints a line if the answer is right or is still `...` (a tuple that holds `...`, or a function whose body is
-    only `...`, counts as that). Raises AssertionError, with the hint, if it is wrong or `right` fails on it.
+    Prints a line if the answer is right or is still `...` (a tuple that holds `...`, or a function
+    whose body is only `...`, counts as that). Raises AssertionError, with the hint, if it is wrong
+    or `right` fails on it.
     """
     if _unanswered(answer):
         print(f"Exercise {label}: not answered yet.")
@@ -55,8 +59,8 @@ def check(label: str, answer, right: Callable, hint: str = "") -> None:
     try:
         verdict = bool(right(answer))
     except Exception as error:
-        said = f"Exercise {label}: not yet. Checking the answer raised {type(error).__name__}: {error}. {hint}"
-        raise AssertionError(said.rstrip()) from error
+        raised = f"Checking the answer raised {type(error).__name__}: {error}."
+        raise AssertionError(f"Exercise {label}: not yet. {raised} {hint}".rstrip()) from error
     if not verdict:
         raise AssertionError(f"Exercise {label}: not yet. {hint}".rstrip())
     print(f"Exercise {label}: right.")
@@ -66,13 +70,18 @@ def _unanswered(answer) -> bool:
     if isinstance(answer, (tuple, list)):
         return any(item is ... for item in answer)
     if isinstance(answer, FunctionType):
-        body = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP", "RETURN_VALUE")]
-        return all(step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval in (None, ...) for step in body)
+        steps = [s for s in dis.get_instructions(answer) if s.opname not in IDLE]
+        return all(
+            s.opname in ("LOAD_CONST", "RETURN_CONST") and s.argval in (None, ...) for s in steps
+        )
     return answer is ...
 
 
 def questions(slug: str) -> list[dict]:
-    """The questions of the chapter `slug`, from quizzes/<slug>.json; FileNotFoundError names the quizzes there are."""
+    """The questions of the chapter `slug`, from quizzes/<slug>.json.
+
+    FileNotFoundError names the quizzes that there are.
+    """
     path = QUIZZES / f"{slug}.json"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in QUIZZES.glob("*.json"))) or "none"
@@ -81,21 +90,26 @@ def questions(slug: str) -> list[dict]:
 
 
 def quiz(slug: str) -> None:
-    """Show the quiz of the chapter `slug` with jupyterquiz: offline, readable on light and dark pages, the same
-    output each time, and usable by keyboard and screen reader."""
+    """Show the quiz of the chapter `slug` with jupyterquiz.
+
+    It works offline, reads well on light and dark pages, by keyboard and by screen reader, and its
+    output is the same each time.
+    """
     name = "quiz_" + slug.replace("-", "_")
     script = build_script(load_questions_script(questions(slug), name)[0], True, "", name, True)
     for old, new in (
-        ("https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-svg.js", ""),  # never reached: MathJax is hidden, below
+        # Not reached, for MathJax is hidden below; taken out so that no page names an outside host.
+        ("https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-svg.js", ""),
         ('inp.type = "text";', "$& inp.setAttribute('aria-label', 'Type the answer here');"),
         ("this.fbDiv.className = 'Feedback';", "$& this.fbDiv.setAttribute('role', 'status');"),
         (
             "this.aDiv.className = 'Answer';",
-            "$& this.aDiv.setAttribute('role', 'group'); this.aDiv.setAttribute('aria-labelledby', this.qDiv.id);",
+            "$& this.aDiv.setAttribute('role', 'group');"
+            " this.aDiv.setAttribute('aria-labelledby', this.qDiv.id);",
         ),
     ):
         if old not in script:
-            raise RuntimeError(f"This version of jupyterquiz lacks {old!r}: install the one that is pinned.")
+            raise RuntimeError(f"jupyterquiz lacks {old!r}: install the version that is pinned.")
         script = script.replace(old, new.replace("$&", old))
     div = render_div(name, False, True, False, 1_000_000, 720, 10, "left")  # answers shuffled
     styles = build_styles(name, COLORS).replace("</style>", STYLE + "</style>")

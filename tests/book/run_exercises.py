@@ -2,23 +2,26 @@
 
     python tests/book/run_exercises.py NOTEBOOK
 
-Runs the first code cell and those tagged `setup`; then, for each exercise, its check cells with the answer cell as it
-stands (`...`), with the solution's code, and with each of the wrong answers in the answer cell's metadata.
+Runs the first code cell and those tagged `setup`; then, for each exercise, its check cells: with
+the answer cell as it stands (`...`), with each of the wrong answers in the answer cell's metadata,
+and with the solution's code.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
 import os
 import re
 import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 
 os.environ["MPLBACKEND"] = "agg"
 
+import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-import nbformat
 
-SOLUTION = re.compile(r'<details class="solution">.*?^```python\n(.*?)^```', re.DOTALL | re.MULTILINE)
+SOLUTION = re.compile(
+    r'<details class="solution">.*?^```python\n(.*?)^```', re.DOTALL | re.MULTILINE
+)
 
 
 @dataclass
@@ -36,9 +39,12 @@ def read(notebook) -> tuple[list[str], list[Exercise]]:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
-            for title in re.findall(r"^### (Exercise .*)", cell.source, re.M):
-                pass
-            if exercises and exercises[-1].solution is None and (found := SOLUTION.search(cell.source)):
+            title = (re.findall(r"^### (Exercise .*)", cell.source, re.M) or [title])[-1]
+            if (
+                exercises
+                and exercises[-1].solution is None
+                and (found := SOLUTION.search(cell.source))
+            ):
                 exercises[-1].solution = found[1]
         elif "exercise" in tags:
             wrong = cell.metadata.get("transformer_essentials", {}).get("wrong", [])
@@ -76,23 +82,26 @@ def main(path: Path) -> list[str]:
 
     for source in needed:
         if error := run(source)[0]:
-            return [f"a cell tagged `setup` fails with {error!r}, perhaps because one that it needs is not tagged:\n{source}"]
+            return [
+                f"a cell tagged `setup` fails with {error!r}: is what it needs tagged?\n{source}"
+            ]
     for exercise in exercises:
         title = exercise.title
         if not exercise.checks:
             faults.append(f"{title}: no cell tagged `check` follows the answer cell")
         if exercise.solution is None:
-            faults.append(f"{title}: no solution (details of class solution, with a fence of python) follows the answer cell")
+            faults.append(f"{title}: no solution, with a fence of Python, follows the answer cell")
             continue
         if len(exercise.wrong) < 2:
             faults.append(f"{title}: the answer cell's metadata names fewer than two wrong answers")
         error, printed = answer(exercise, exercise.answer)
         if error or "not answered yet." not in printed:
-            faults.append(f"{title}: the check cells take the unanswered cell for an answer: {error or printed!r}")
+            faults.append(f"{title}: left open, it counts as answered: {error or printed!r}")
         for wrong in exercise.wrong:
             error, printed = answer(exercise, wrong)
             if not (isinstance(error, AssertionError) and "not yet." in str(error)):
-                faults.append(f"{title}: a wrong answer is not refused, but gives {error or printed!r}:\n{wrong}")
+                said = f"a wrong answer is not refused, but gives {error or printed!r}"
+                faults.append(f"{title}: {said}:\n{wrong}")
         error, printed = answer(exercise, exercise.solution)
         if error or "right." not in printed:
             faults.append(f"{title}: the solution does not pass: {error or printed!r}")

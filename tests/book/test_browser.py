@@ -1,16 +1,18 @@
 """The built pages in a browser, with the network watched."""
 
+import os
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-import os
 
 import pytest
-
 from browser import DESKTOP, HTML, PHONE, chromium, find_chromium, pages
 
 if find_chromium() is None and os.environ.get("CI") != "true":
-    pytest.skip("no Chromium: install it (Debian: apt install chromium), or set CHROMIUM", allow_module_level=True)
+    pytest.skip(
+        "no Chromium: install it (Debian: apt install chromium), or set CHROMIUM",
+        allow_module_level=True,
+    )
 
 PAGES = [*pages(), HTML / "search.html", HTML / "genindex.html"]
 CHAPTERS = [path for path in PAGES if "chapters" in path.parts]
@@ -43,8 +45,10 @@ def contexts(browser):
 
 @pytest.fixture
 def visit(contexts):
-    """A function that opens a page (a file, or an address) in a look and waits until its formulas stand; errors and
-    outside requests fail the test."""
+    """A function that opens a page (a file, or an address) in a look.
+
+    It waits until the formulas stand. Errors and outside requests fail the test.
+    """
     opened, faults = [], []
 
     def visit(path, look="light"):
@@ -55,7 +59,9 @@ def visit(contexts):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
         page.goto(path if isinstance(path, str) else path.as_uri(), wait_until="load")
-        page.wait_for_function("!document.querySelector('span.math, div.math') || window.MathJax?.startup?.promise")
+        page.wait_for_function(
+            "!document.querySelector('span.math, div.math') || window.MathJax?.startup?.promise"
+        )
         page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
         return page
 
@@ -67,7 +73,8 @@ def visit(contexts):
 
 def formulas_stand(page):
     written = page.locator("article span.math, article div.math").count()
-    return page.locator("article mjx-container").count() >= written and not page.locator("mjx-merror").count()
+    drawn = page.locator("article mjx-container").count()
+    return drawn >= written and not page.locator("mjx-merror").count()
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -83,8 +90,8 @@ def test_a_page(visit, path, look):
     assert (sum(map(int, background[4:-1].split(","))) < 3 * 64) == (look == "dark"), background
     if look == "phone":
         return  # nothing that axe looks at differs from the light page
-    page.evaluate("document.querySelectorAll('article details').forEach(details => details.open = true)")
-    report = Axe().run(page, options={"preload": False})  # it would fetch style sheets, which a page from disk may not
+    page.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
+    report = Axe().run(page, options={"preload": False})  # a page from disk may fetch nothing
     assert report.violations_count == 0, report.generate_report()
 
 
@@ -110,13 +117,14 @@ def server():
 
 def found(page):
     page.wait_for_selector("#search-results li a")
-    return " ".join(link.get_attribute("href") for link in page.locator("#search-results li a").all())
+    links = page.locator("#search-results li a").all()
+    return " ".join(link.get_attribute("href") for link in links)
 
 
 def test_search(visit, server):
     page = visit(f"{server}/search.html?q=softmax")
     assert "weighted-selection.html" in found(page)
-    page.wait_for_selector("#search-results p.context")  # the words around it, which only a server can give
+    page.wait_for_selector("#search-results p.context")  # the words around it
 
 
 def test_search_without_a_server(contexts):
@@ -145,7 +153,8 @@ def test_code_can_be_copied(visit):
     cell = page.locator("div.cell_input div.highlight").first
     cell.hover()
     cell.locator("button.copybtn").click()
-    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == cell.locator("pre").inner_text().strip()
 
 
 def test_light_and_dark_can_be_chosen(visit):
@@ -161,5 +170,7 @@ def test_a_chapter_works_without_scripts(browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(CHAPTERS[0].as_uri(), timeout=120_000)
-    assert page.locator("article h1").is_visible() and page.locator("article img").first.is_visible()
+    assert (
+        page.locator("article h1").is_visible() and page.locator("article img").first.is_visible()
+    )
     context.close()

@@ -1,16 +1,18 @@
 """`make execute` stores outputs and costs, and nothing that changes from run to run."""
 
-from nbformat import read, v4, write
-import pytest
-
 import execute
+import pytest
+from nbformat import read, v4, write
 
 
 @pytest.fixture
 def notebook(tmp_path):
     def make(*sources):
         path = tmp_path / "chapter.ipynb"
-        cells = [v4.new_code_cell(source, metadata={"execution": {"iopub.status.idle": "now"}}) for source in sources]
+        cells = [
+            v4.new_code_cell(source, metadata={"execution": {"iopub.status.idle": "now"}})
+            for source in sources
+        ]
         write(v4.new_notebook(cells=[v4.new_markdown_cell("# Title"), *cells]), path)
         return path
 
@@ -18,7 +20,11 @@ def notebook(tmp_path):
 
 
 def test_outputs_and_costs(notebook):
-    path = notebook("x = bytearray(200_000_000)", "for i in range(3):\n    print(f'\\r{i} done', end='')", "len(x)")
+    path = notebook(
+        "x = bytearray(200_000_000)",
+        "for i in range(3):\n    print(f'\\r{i} done', end='')",
+        "len(x)",
+    )
     assert execute.main([str(path)]) == 0
     stored = read(path, as_version=4)
     code = [cell for cell in stored.cells if cell.cell_type == "code"]

@@ -5,7 +5,6 @@ import sys
 
 import nbformat
 import pytest
-
 from execute import ROOT, chapters
 
 RUN = ROOT / "tests" / "book" / "run_exercises.py"
@@ -39,9 +38,13 @@ def test_the_test_itself(tmp_path, solution, wrong, setup, said):
         new.new_code_cell("from transformer_essentials.exercises import check"),
         new.new_code_cell("two = 2", metadata={"tags": ["setup"] if setup else []}),
         new.new_markdown_cell("### Exercise 1 · Double it (1 minute)"),
-        new.new_code_cell("x = ...", metadata={"tags": ["exercise"], "transformer_essentials": {"wrong": wrong}}),
+        new.new_code_cell(
+            "x = ...", metadata={"tags": ["exercise"], "transformer_essentials": {"wrong": wrong}}
+        ),
         new.new_code_cell('check("1", x, lambda x: x == 2 * two)', metadata={"tags": ["check"]}),
-        new.new_markdown_cell(f'<details class="solution"><summary>Solution</summary>\n\n```python\n{solution}\n```\n\n</details>'),
+        new.new_markdown_cell(
+            f'<details class="solution">\n\n```python\n{solution}\n```\n\n</details>'
+        ),
     ]
     path = tmp_path / "chapter.ipynb"
     nbformat.write(new.new_notebook(cells=cells), path)

@@ -6,7 +6,6 @@ import re
 import nbformat
 import pytest
 import yaml
-
 from execute import MEMORY_MB, ROOT, chapters, seconds_allowed
 
 POINTS = {  # what each part must cover
@@ -52,7 +51,9 @@ def test_there_are_chapters():
 
 def test_the_table_of_contents_names_every_chapter():
     named = [page["file"] for part in TOC["parts"] for page in part["chapters"]]
-    assert sorted(n for n in named if n.startswith("chapters/")) == [name(p).removesuffix(".ipynb") for p in CHAPTERS]
+    assert sorted(n for n in named if n.startswith("chapters/")) == [
+        name(p).removesuffix(".ipynb") for p in CHAPTERS
+    ]
 
 
 @pytest.mark.parametrize("part", sorted({path.parent.name for path in CHAPTERS}))
@@ -88,7 +89,9 @@ def test_format(path, notebook):
 def test_every_cell_was_executed_in_order_without_error(code, path):
     counts = [cell.execution_count for cell in code if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), f"run: make execute CHAPTERS={name(path)}"
-    assert not [cell.source for cell in code if any(out.output_type == "error" for out in cell.outputs)]
+    assert not [
+        cell.source for cell in code if any(out.output_type == "error" for out in cell.outputs)
+    ]
 
 
 def test_cells_are_short(code):
@@ -105,7 +108,12 @@ def test_tags_are_known(notebook):
 
 def test_every_figure_has_a_text_for_those_who_cannot_see_it(notebook):
     for cell in notebook.cells:
-        images = [kind for out in cell.get("outputs", []) for kind in out.get("data", {}) if kind.startswith("image/")]
+        images = [
+            kind
+            for out in cell.get("outputs", [])
+            for kind in out.get("data", {})
+            if kind.startswith("image/")
+        ]
         if images:
             shown = cell.metadata.get("mystnb", {})
             alt = shown.get("image", {}).get("alt", "")
@@ -116,7 +124,13 @@ def test_every_figure_has_a_text_for_those_who_cannot_see_it(notebook):
 
 
 def test_exercises_and_quiz_are_there(path, notebook, code):
-    headings = re.findall(r"^### Exercise (\d+) · .+\(.+\)", "\n\n".join(c.source for c in notebook.cells), re.M)
+    headings = re.findall(
+        r"^### Exercise (\d+) · .+\(.+\)", "\n\n".join(c.source for c in notebook.cells), re.M
+    )
     assert headings == [str(i) for i in range(1, len(headings) + 1)]
     assert 3 <= len(headings) <= 6
-    assert [cell for cell in code if cell.source.strip() == f'quiz("{path.stem}")' and "nbval-ignore-output" in tags(cell)]
+    assert [
+        cell
+        for cell in code
+        if cell.source.strip() == f'quiz("{path.stem}")' and "nbval-ignore-output" in tags(cell)
+    ]

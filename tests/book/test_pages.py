@@ -1,13 +1,12 @@
 """The built pages: complete, and in need of nothing from outside."""
 
-from urllib.parse import unquote, urlsplit
 import re
+from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup
 import pytest
 import yaml
-
 from browser import HTML, pages
+from bs4 import BeautifulSoup
 from execute import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -15,12 +14,14 @@ PAGES = pages()
 if not PAGES:
     pytest.fail("There is no built book: run `make book` first.", pytrace=False)
 LOADED = {  # what a browser fetches by itself when it opens a page
-    "script": "src", "img": "src", "iframe": "src", "embed": "src", "source": "src", "video": "src", "audio": "src",
-    "object": "data", "image": "href", "use": "href",
+    "script": "src", "img": "src", "iframe": "src", "embed": "src", "source": "src",
+    "video": "src", "audio": "src", "object": "data", "image": "href", "use": "href",
 }  # fmt: skip
 OUTSIDE = re.compile(r"^\s*(?:https?:)?//", re.I)
 OUTSIDE_IN_CSS = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])\s*(?:https?:)?//[^)]*", re.I)
-OUTSIDE_IN_SCRIPT = re.compile(r"(?:\.src|_URL)\s*=\s*['\"`](?:https?:)?//[^'\"`]*|(?:import|fetch)\(\s*['\"`]https?://", re.I)
+OUTSIDE_IN_SCRIPT = re.compile(
+    r"(?:\.src|_URL)\s*=\s*['\"`](?:https?:)?//[^'\"`]*|(?:import|fetch)\(\s*['\"`]https?://", re.I
+)
 
 
 def name(path):
@@ -29,7 +30,10 @@ def name(path):
 
 @pytest.fixture(scope="module")
 def soups():
-    return {path: BeautifulSoup(path.read_text(encoding="utf-8"), "lxml") for path in HTML.rglob("*.html")}
+    return {
+        path: BeautifulSoup(path.read_text(encoding="utf-8"), "lxml")
+        for path in HTML.rglob("*.html")
+    }
 
 
 @pytest.fixture(params=PAGES, ids=name)
@@ -49,10 +53,13 @@ def test_nothing_is_loaded_from_outside(soups):
             target = tag.get(LOADED.get(tag.name, "href"), "")
             if OUTSIDE.match(target) and tag.get("rel") != ["canonical"]:
                 found.append(f"{name(path)}: {tag.name} {target}")
-        texts = [tag.string or "" for tag in soup.find_all("style")] + [tag["style"] for tag in soup.find_all(style=True)]
+        texts = [tag.string or "" for tag in soup.find_all("style")]
+        texts += [tag["style"] for tag in soup.find_all(style=True)]
         found += [f"{name(path)}: {m[0]}" for text in texts if (m := OUTSIDE_IN_CSS.search(text))]
         scripts = [tag.string or "" for tag in soup.find_all("script", src=False)]
-        found += [f"{name(path)}: {m[0]}" for text in scripts if (m := OUTSIDE_IN_SCRIPT.search(text))]
+        found += [
+            f"{name(path)}: {m[0]}" for text in scripts if (m := OUTSIDE_IN_SCRIPT.search(text))
+        ]
     for path in HTML.rglob("*.css"):
         if m := OUTSIDE_IN_CSS.search(path.read_text(encoding="utf-8")):
             found.append(f"{name(path)}: {m[0]}")
@@ -85,7 +92,9 @@ def test_nothing_was_left_unread(page):
         tag.extract()
     text = article.get_text()
     assert "{{" not in text, text[text.index("{{") - 50 :][:150]
-    left = re.search(r"\{(?:cite|term|numref|eq|ref|doc)[:}].{0,40}|:::.{0,40}|\[(?:TODO|FIXME)|\bTODO\b", text)
+    left = re.search(
+        r"\{(?:cite|term|numref|eq|ref|doc)[:}].{0,40}|:::.{0,40}|\[(?:TODO|FIXME)|\bTODO\b", text
+    )
     assert not left, left
 
 
@@ -119,6 +128,10 @@ def test_a_chapter_can_be_launched(path, soups):
 def test_a_chapter_numbers_its_figures_and_equations(path, soups):
     number = re.match(r"(\d+)\.", soups[path].select_one("article h1").get_text()).group(1)
     captions = [tag.get_text() for tag in soups[path].select("figcaption .caption-number")]
-    assert captions and all(caption.strip().startswith(f"Fig. {number}.") for caption in captions), captions
+    assert captions and all(
+        caption.strip().startswith(f"Fig. {number}.") for caption in captions
+    ), captions
     equations = [tag.get_text() for tag in soups[path].select(".eqno")]
-    assert equations and all(equation.startswith(f"({number}.") for equation in equations), equations
+    assert equations and all(equation.startswith(f"({number}.") for equation in equations), (
+        equations
+    )

@@ -1,15 +1,14 @@
 """What the repository holds, and what it must not hold."""
 
-from pathlib import Path
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
-
 from execute import ROOT
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -17,7 +16,7 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
 @pytest.fixture(scope="module")
 def files():
-    """Every file under version control, or about to be, with its text; binary files with an empty one."""
+    """Every file under version control, or about to be, with its text ("" if it is binary)."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )
@@ -49,13 +48,18 @@ def test_no_path_of_a_machine(files):
 
 
 def test_no_host_of_a_registry(files):
-    hosts = "|".join(["py" + r"pi\.org", "python" + "hosted", "download." + "pytorch", "npm" + r"js\.org"])
+    hosts = "|".join(
+        ["py" + r"pi\.org", "python" + "hosted", "download." + "pytorch", "npm" + r"js\.org"]
+    )
     assert not places(files, hosts)
     assert not places(files, r"https?://[^\s\"'<>]+/simple\b|^--(?:extra-)?index-url")
 
 
 def test_sizes():
-    sizes = {path.name: path.stat().st_size for path in (ROOT / "code/transformer_essentials/weights").glob("*")}
+    sizes = {
+        path.name: path.stat().st_size
+        for path in (ROOT / "code/transformer_essentials/weights").glob("*")
+    }
     assert all(size <= 4_000_000 for size in sizes.values()), sizes
     assert sum(sizes.values()) <= 30_000_000
 
@@ -81,7 +85,9 @@ def test_binder_installs_the_cpu_build(tmp_path):
     tool = Path(sys.executable).with_name("jupyter-repo2docker")
     if not tool.exists():
         pytest.skip("jupyter-repo2docker is not installed: it is in requirements-test.txt")
-    result = subprocess.run([tool, "--no-build", "--debug", "."], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [tool, "--no-build", "--debug", "."], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     printed = result.stdout + result.stderr
     assert result.returncode == 0, printed
     assert "conda environment for python=3.11" in printed
@@ -90,7 +96,9 @@ def test_binder_installs_the_cpu_build(tmp_path):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_lists_its_targets():
-    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for target in ("book", "test", "execute", "serve", "clean"):
         assert re.search(rf"^  make {target} +\w", told, re.M), told
     result = subprocess.run(["make", "-n", "-j4", "test"], cwd=ROOT, capture_output=True, text=True)
