@@ -11,7 +11,9 @@ from torch import nn
 from transformers.models.vit_mae.modeling_vit_mae import get_2d_sincos_pos_embed
 
 from transformer_essentials import mae
-from transformer_essentials.checkpoints import CheckpointError, from_pretrained, load_hf, save_hf, to_hf
+from transformer_essentials.checkpoints import (
+    CheckpointError, from_pretrained, load_hf, save_hf, to_hf,
+)  # fmt: skip
 from transformer_essentials.mae import (
     MAE, PRESETS, MAEConfig, MAEForImageClassification, MAEForPreTraining, normalise, patchify,
     random_masking, reconstruction_loss, unpatchify,
@@ -109,7 +111,8 @@ def test_encoder_agrees(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_classifier_agrees(size):
     """With a Vision Transformer's, which is what sees all patches of an image."""
-    sizes = {key: n for key, n in SIZES[size].items() if not key.startswith(("dec", "mask", "norm"))}
+    own = ("decoder_", "mask_", "norm_")  # of the masked autoencoder
+    sizes = {key: value for key, value in SIZES[size].items() if not key.startswith(own)}
     theirs, ours = pair("ViTForImageClassification", **sizes)
     images, _ = images_for(theirs.config)
     labels = torch.tensor([2, 0, 1])

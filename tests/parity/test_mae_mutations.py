@@ -88,7 +88,8 @@ MUTATIONS = [
     # ---- pixels and loss
     ("the class token's prediction kept", "mae",
      "self.decoder_norm(x[:, 1:])", "self.decoder_norm(x[:, :-1])", PRETRAINING),
-    ("channels apart", "mae", "permute(0, 2, 4, 3, 5, 1)", "permute(0, 2, 4, 1, 3, 5)", PRETRAINING),
+    ("channels apart", "mae",
+     "permute(0, 2, 4, 3, 5, 1)", "permute(0, 2, 4, 1, 3, 5)", PRETRAINING),
     ("patches transposed", "mae",
      "permute(0, 2, 4, 3, 5, 1)", "permute(0, 2, 4, 5, 3, 1)", PRETRAINING),
     ("patches read column by column", "mae",
@@ -119,7 +120,9 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
+@pytest.mark.parametrize(
+    "what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS]
+)
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
     source = (LIBRARY / f"{module}.py").read_text("utf-8")
     assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
