@@ -1,6 +1,6 @@
 """What pretraining asks: texts spoilt in the ways of the papers, and what the model must answer.
 
-Nothing here knows the models. What works on whole batches takes tensors of ids, (B,T). What
+Only ``electra_loss`` calls models. What works on whole batches takes tensors of ids, (B,T). What
 changes a text's length takes a list and returns lists; its tokens may be ids or, to look at,
 words. Whatever is drawn comes from ``rng``, a ``torch.Generator``, by default PyTorch's own.
 The losses that go with masked words and pairs of sentences are in ``heads.py``, the masked
