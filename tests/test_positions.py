@@ -6,7 +6,9 @@ import pytest
 import torch
 from helpers import randn, seeded  # noqa: F401
 
-from transformer_essentials.positions import relative_buckets, relative_shift, sinusoids
+from transformer_essentials.positions import (
+    grid_sinusoids, relative_buckets, relative_shift, sinusoids,
+)  # fmt: skip
 
 
 def test_sinusoids_by_hand():
@@ -42,6 +44,19 @@ def test_a_step_is_a_rotation():
 def test_sinusoids_need_an_even_width():
     with pytest.raises(ValueError, match="width 5 is odd"):
         sinusoids(3, 5)
+
+
+def test_grid_by_hand():
+    """Two rows of three, read row by row: sines and cosines of the column, then of the row."""
+    table = grid_sinusoids(2, 3, 8)
+    line = sinusoids(3, 4, interleaved=False)  # width 4: wavelengths 2π and 100·2π
+    places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert table.equal(torch.stack([torch.cat([line[column], line[row]]) for row, column in places]))
+    expected = [math.sin(2), math.sin(0.02), math.cos(2), math.cos(0.02)]
+    expected += [math.sin(1), math.sin(0.01), math.cos(1), math.cos(0.01)]
+    torch.testing.assert_close(table[5], torch.tensor(expected))
+    with pytest.raises(ValueError, match="need four parts: width is 6"):
+        grid_sinusoids(2, 3, 6)
 
 
 def test_one_way_buckets_by_hand():

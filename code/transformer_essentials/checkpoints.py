@@ -32,6 +32,8 @@ MODEL_TYPES = {  # config.json's model_type -> our file
     "albert": "albert",
     "distilbert": "distilbert",
     "electra": "electra",
+    "vit_mae": "mae",
+    "vit": "mae",  # which is what MAE's encoder is, once a classifier sits on it
 }
 ACTIVATION_NAMES = {  # theirs -> ours; of two for the same, the first is written
     "relu": "relu",

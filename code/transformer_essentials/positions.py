@@ -24,6 +24,19 @@ def sinusoids(length: int, width: int, *, interleaved: bool = True) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
+def grid_sinusoids(rows: int, columns: int, width: int) -> Tensor:
+    """Fixed position vectors of a grid read row by row, (rows·columns, width).
+
+    Half of a vector says in which column the place is, the other half in which row (published
+    code of He et al., 2022); each half has its sines before its cosines.
+    """
+    if width % 4:
+        raise ValueError(f"two halves of sines and cosines need four parts: width is {width}")
+    across = sinusoids(columns, width // 2, interleaved=False).repeat(rows, 1)
+    down = sinusoids(rows, width // 2, interleaved=False).repeat_interleave(columns, 0)
+    return torch.cat([across, down], -1)
+
+
 def relative_buckets(
     T: int, S: int, *, both_ways: bool, n_buckets: int = 32, max_distance: int = 128
 ) -> Tensor:
