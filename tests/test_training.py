@@ -3,6 +3,9 @@
 import itertools
 import math
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +20,11 @@ from transformer_essentials.tokenizers import BOS, EOS, Vocabulary
 from transformer_essentials.training import (
     Batch,
     History,
+    Run,
     batches,
     make_batch,
+    processes,
+    to_device,
     train,
     translation_loss,
     warmup_linear,
@@ -234,3 +240,161 @@ def test_translation_loss_by_loops():
     same(translation_loss(model, batch), torch.stack(terms).mean())
     wider = Batch(*(F.pad(part, (0, 3)) for part in batch))
     same(translation_loss(model, wider), torch.stack(terms).mean())
+
+
+# ---------------------------------------------------------------- parts, saves, several processes
+
+
+def parameters(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def network(dropout=0.0):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(dropout), nn.Linear(5, 2)).double()
+
+
+def squares(model, batch):
+    return model(batch).square().mean()
+
+
+def rows(n):
+    return list(torch.randn(n, 4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
+
+
+OPTIONS = dict(lr=0.01, warmup=2, clip=0.05, progress=False)
+
+
+def test_parts_of_a_batch_add_up():
+    """Two halves of a batch make the update of the whole; the loss is their mean."""
+    one, other = network(), network()
+    whole = [torch.cat(pair) for pair in zip(rows(12)[::2], rows(12)[1::2])]
+    expected = train(one, squares, whole, updates=6, **OPTIONS)
+    found = train(other, squares, rows(12), updates=6, accumulate=2, **OPTIONS)
+    same(parameters(other), parameters(one))
+    assert found.losses == pytest.approx(expected.losses, rel=1e-12)
+    with pytest.raises(ValueError, match="ran out after 2 of 6"):
+        train(network(), squares, rows(5), updates=6, accumulate=2, **OPTIONS)
+
+
+@pytest.mark.parametrize("killed_at", range(1, 9))
+def test_resumes_bit_for_bit(tmp_path, killed_at):
+    """Killed at any update, with dropout on: the same losses and weights as without a break."""
+    path = tmp_path / "deep" / "run.pt"
+    options = dict(updates=8, save_every=3, **OPTIONS)
+    undisturbed = network(dropout=0.5)
+    torch.manual_seed(3)
+    expected = train(undisturbed, squares, rows(8), **options)
+
+    def until_killed():
+        yield from rows(8)[: killed_at - 1]
+        raise KeyboardInterrupt
+
+    model = network(dropout=0.5)
+    torch.manual_seed(3)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, squares, until_killed(), checkpoint=path, **options)
+    assert path.exists() == (killed_at > 3)
+    again = network(dropout=0.5)
+    torch.manual_seed(3 if killed_at <= 3 else 99)  # the seed of the second start says nothing
+    found = train(again, squares, rows(8), checkpoint=path, **options)
+    assert found.losses == expected.losses
+    assert found.gradient_norms == expected.gradient_norms
+    assert parameters(again).equal(parameters(undisturbed))
+
+    rest = iter(rows(8))
+    finished = train(network(), squares, rest, checkpoint=path, **options)
+    assert finished.losses == expected.losses  # nothing was left to do
+
+
+def test_a_save_is_all_or_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    train(network(), squares, rows(4), updates=4, checkpoint=path, **OPTIONS)
+    before = path.read_bytes()
+
+    def half(state, file):
+        file.write(before[: len(before) // 2])
+        raise OSError("no space left on device")
+
+    path.write_bytes(before)
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(OSError, match="no space"):
+        train(network(), squares, rows(4), updates=4, checkpoint=tmp_path / "other.pt", **OPTIONS)
+    assert not (tmp_path / "other.pt").exists()
+    run = Run({}, [network()], History())
+    with pytest.raises(OSError):
+        run.save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_that_does_not_fit(tmp_path):
+    path = tmp_path / "run.pt"
+    train(network(), squares, rows(4), updates=4, checkpoint=path, **OPTIONS)
+    with pytest.raises(ValueError, match="run.pt was saved with lr=0.01, this run has 0.02"):
+        train(network(), squares, rows(4), updates=4, checkpoint=path, **OPTIONS | {"lr": 0.02})
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"not a file of torch"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="run.pt is no checkpoint of a run"):
+            train(network(), squares, rows(4), updates=4, checkpoint=path, **OPTIONS)
+
+
+def test_lower_precision_on_request():
+    seen, model = [], network().float()
+
+    def loss(model, batch):
+        out = model(batch.float())
+        seen.append(out.dtype)
+        return out.float().square().mean()
+
+    start = parameters(model)
+    train(model, loss, rows(2), updates=2, autocast=torch.bfloat16, **OPTIONS)
+    assert seen == [torch.bfloat16] * 2
+    assert parameters(model).dtype == torch.float32 and not parameters(model).equal(start)
+    exact = network().float()
+    train(exact, loss, rows(2), updates=2, **OPTIONS)
+    assert seen[2:] == [torch.float32] * 2
+    torch.testing.assert_close(parameters(model), parameters(exact), atol=2e-2, rtol=0)
+
+
+def test_batches_go_to_the_device():
+    batch = Batch(*torch.zeros(3, 1))
+    moved = to_device([batch, {"kept": 1}, torch.ones(1)], torch.device("meta"))
+    assert isinstance(moved[0], Batch) and moved[0].target_out.is_meta
+    assert moved[1] == {"kept": 1} and moved[2].is_meta
+
+
+def by_two_processes(folder):
+    """What each of the two processes of the next test does."""
+    with processes() as device:
+        assert device.type == "cpu" and torch.distributed.get_world_size() == 2
+        model = network()
+        if torch.distributed.get_rank() == 1:
+            randomise(model)  # only the first one's weights count
+        options = dict(updates=3, accumulate=2, checkpoint=folder / "run.pt", save_every=2)
+        try:  # the batches run out after the second update, when a save was made
+            train(model, squares, rows(12)[:8], **options, **OPTIONS)
+        except ValueError as error:
+            assert "ran out after 2 of 3" in str(error)
+        torch.distributed.barrier()
+        history = train(model, squares, rows(12), **options, **OPTIONS)
+        torch.save((parameters(model), history.losses), folder / f"{torch.distributed.get_rank()}.pt")
+
+
+def test_two_processes_are_one_with_the_doubled_batch(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    found = subprocess.run(
+        [*command, __file__, str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr[-2000:]
+    one = network()
+    whole = [torch.cat(rows(12)[n : n + 4]) for n in range(0, 12, 4)]
+    expected = train(one, squares, whole, updates=3, **OPTIONS)
+    for rank in (0, 1):
+        weights, losses = torch.load(tmp_path / f"{rank}.pt")
+        same(weights, parameters(one))
+        assert losses == pytest.approx(expected.losses, rel=1e-12)
+
+
+if __name__ == "__main__":
+    by_two_processes(Path(sys.argv[1]))
