@@ -35,6 +35,7 @@ MODEL_TYPES = {  # config.json's model_type -> our file
     "openai-gpt": "gpt",
     "gpt2": "gpt2",
     "ctrl": "ctrl",
+    "transfo-xl": "transformer_xl",
 }
 ACTIVATION_NAMES = {  # theirs -> ours; of two for the same, the first is written
     "relu": "relu",

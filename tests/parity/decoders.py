@@ -29,8 +29,19 @@ def given(ids, mask):
 
 
 def theirs_say(theirs, given: dict):
-    """Their output, with a loss that isn't turned into float32."""
-    with mock.patch.object(torch.Tensor, "float", torch.Tensor.double):
+    """Their output, with a loss that isn't turned into float32.
+
+    Transformer-XL calls ``type_as(dtype=…)``, which PyTorch doesn't have.
+    """
+    type_as = torch.Tensor.type_as
+
+    def patched(tensor, other=None, dtype=None):
+        return type_as(tensor, other) if dtype is None else tensor.to(dtype)
+
+    with (
+        mock.patch.object(torch.Tensor, "float", torch.Tensor.double),
+        mock.patch.object(torch.Tensor, "type_as", patched),
+    ):
         return theirs(**given, output_attentions=True)
 
 

@@ -150,6 +150,8 @@ def same_gradients(theirs, ours, tolerance=TOLERANCE):
         name: torch.zeros_like(p) if p.grad is None else p.grad
         for name, p in theirs.named_parameters()
     }
+    buffers, kept = dict(theirs.named_buffers()), theirs.state_dict()
+    gradients |= {name: buffers[name] for name in buffers if name in kept}  # to fill every place
     expected = copy.deepcopy(ours)
     checkpoints.load_hf(expected, gradients)
     for (name, one), other in zip(ours.named_parameters(), expected.parameters(), strict=True):
