@@ -146,6 +146,16 @@ def test_stop(write):
     assert found.ids[:2] == best[:2] and len(found.ids) == 4
 
 
+def test_more_ends_than_beams():
+    """Of two beams the second is behind three ends at first, and wins by its length."""
+    table = [list(END) for _ in range(6)]
+    table[BOS] = [0.12, 0.0, 0.2, 0.4, 0.15, 0.13]
+    table[3] = [0.2, 0.2, 0.15, 0.15, 0.15, 0.15]
+    model = Chain(table, stop=(2, 4, 5))
+    (found,) = beam_search(model, MANY[:1], 2, 5, length_penalty=3.0)
+    assert found.ids == [0] and found.score == pytest.approx(math.log(0.12))
+
+
 def test_pad_after_the_end():
     model = Chain(TURN, given=[[1], [3]], stop=(5,))
     one, other = greedy(model, MANY[:2], 3, stop=(4,))
