@@ -152,8 +152,6 @@ MUTATIONS = [
      "test_gpt.py::test_cache"),
     ("only one end", "generation", "(1 + len(stop)) * beam", "2 * beam",
      "../test_sampling.py::test_more_ends_than_beams"),
-    ("no candidates to spare", "generation", "(1 + len(stop)) * beam", "beam",
-     f"{WRITES}test_several_ends"),
     ("temperature multiplies", "generation", "logits = logits / temperature",
      "logits = logits * temperature", f"{WRITES}test_sampling[{{'temperature': 0.7}}]"),
 ]  # fmt: skip
