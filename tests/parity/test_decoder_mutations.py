@@ -21,7 +21,8 @@ MUTATIONS = [
      'ACTIVATION_NAMES | {"gelu": "gelu_tanh"}', "ACTIVATION_NAMES", GPT),
     ("norm before the sub-layers", "gpt", 'norm="post"', 'norm="pre"', GPT),
     ("a norm at the end", "gpt",
-     "self.norm = nn.Identity()", "self.norm = nn.LayerNorm(c.width, elementwise_affine=False)", GPT),
+     "self.norm = nn.Identity()", "self.norm = nn.LayerNorm(c.width, elementwise_affine=False)",
+     GPT),
     ("another eps", "gpt", "eps=1e-5,", "eps=1e-12,", GPT),
     ("queries and keys swapped", "gpt",
      '''        "decoder.blocks.{}.attention.q.weight",
@@ -34,10 +35,21 @@ MUTATIONS = [
      '''        "decoder.blocks.{}.attention.v.bias",
         "decoder.blocks.{}.attention.k.bias",''', GPT),
     ("square weights not transposed", "gpt",
-     'conv1d("decoder.blocks.{}.attention.o.weight")', '"decoder.blocks.{}.attention.o.weight"', GPT),
+     'conv1d("decoder.blocks.{}.attention.o.weight")', '"decoder.blocks.{}.attention.o.weight"',
+     GPT),
     ("norms swapped", "gpt",
-     '''ln_1.*": "decoder.blocks.{}.attention_norm.*"''', '''ln_1.*": "decoder.blocks.{}.ff_norm.*"''',
-     "test_gpt.py::test_there_and_back[OpenAIGPTModel]"),
+     '''ln_1.*": "decoder.blocks.{}.attention_norm.*",
+    "transformer.h.{}.mlp.c_fc.weight": conv1d("decoder.blocks.{}.ff.up.weight"),
+    "transformer.h.{}.mlp.c_fc.bias": "decoder.blocks.{}.ff.up.bias",
+    "transformer.h.{}.mlp.c_proj.weight": conv1d("decoder.blocks.{}.ff.down.weight"),
+    "transformer.h.{}.mlp.c_proj.bias": "decoder.blocks.{}.ff.down.bias",
+    "transformer.h.{}.ln_2.*": "decoder.blocks.{}.ff_norm.*"''',
+     '''ln_1.*": "decoder.blocks.{}.ff_norm.*",
+    "transformer.h.{}.mlp.c_fc.weight": conv1d("decoder.blocks.{}.ff.up.weight"),
+    "transformer.h.{}.mlp.c_fc.bias": "decoder.blocks.{}.ff.up.bias",
+    "transformer.h.{}.mlp.c_proj.weight": conv1d("decoder.blocks.{}.ff.down.weight"),
+    "transformer.h.{}.mlp.c_proj.bias": "decoder.blocks.{}.ff.down.bias",
+    "transformer.h.{}.ln_2.*": "decoder.blocks.{}.attention_norm.*"''', GPT),
     ("positions off by one", "gpt", "(mask.cumsum(1) - 1)", "mask.cumsum(1)", GPT),
     ("positions count padding", "gpt",
      "positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]", "pass", GPT),
@@ -51,14 +63,15 @@ MUTATIONS = [
      "* mask).argmax(1)", "* mask).argmin(1)",
      "test_gpt.py::test_agrees[OpenAIGPTForSequenceClassification-three-heads]"),
     ("the last place pooled, padding or not", "gpt",
-     "        if mask is not None:\n            check_mask(mask, tuple(ids.shape))\n            last",
-     "        if False:\n            last",
+     "if mask is not None:\n            check_mask(mask, tuple(ids.shape))\n            last",
+     "if False:\n            last",
      "test_gpt.py::test_agrees[OpenAIGPTForSequenceClassification-three-heads]"),
     ("attention of the layers in reverse", "gpt",
      "            attention.append(weights)", "            attention.insert(0, weights)", GPT),
     # ---- GPT-2, GPT-3, CTRL
-    ("no norm at the end", "gpt2",
-     "self.norm = nn.LayerNorm(c.width, eps=1e-5)", "self.norm = nn.LayerNorm(c.width, eps=1)", GPT2),
+    ("another eps at the end", "gpt2",
+     "self.norm = nn.LayerNorm(c.width, eps=1e-5)", "self.norm = nn.LayerNorm(c.width, eps=1e-3)",
+     GPT2),
     ("GPT-2 normalises after", "gpt2", 'norm="pre"', 'norm="post"', GPT2),
     ("masks of old checkpoints unknown", "gpt2",
      '''"transformer.h.{}.attn.masked_bias": None''', '''"transformer.h.{}.attn.masked": None''',
@@ -81,12 +94,15 @@ MUTATIONS = [
     ("no bias of the output", "gpt", "self.decoder.tokens.weight, self.bias)",
      "self.decoder.tokens.weight)", CTRL),
     ("CTRL with GPT-2's eps", "ctrl",
-     "self.norm = nn.LayerNorm(c.width, eps=1e-6)", "self.norm = nn.LayerNorm(c.width, eps=1e-3)", CTRL),
+     "self.norm = nn.LayerNorm(c.width, eps=1e-6)", "self.norm = nn.LayerNorm(c.width, eps=1e-3)",
+     CTRL),
     # ---- Transformer-XL
     ("u and v swapped", "transformer_xl",
-     'dec_attn.r_w_bias": "decoder.blocks.{}.attention.content_bias"',
-     'dec_attn.r_w_bias": "decoder.blocks.{}.attention.distance_bias"',
-     "test_transformer_xl.py::test_there_and_back[TransfoXLModel-same-length]"),
+     '''r_w_bias": "decoder.blocks.{}.attention.content_bias",
+    LAYER + "dec_attn.r_r_bias": "decoder.blocks.{}.attention.distance_bias"''',
+     '''r_w_bias": "decoder.blocks.{}.attention.distance_bias",
+    LAYER + "dec_attn.r_r_bias": "decoder.blocks.{}.attention.content_bias"''',
+     f"{XL}[same-length]"),
     ("one bias for both", "transformer_xl",
      "queries + self.distance_bias[:, None]", "queries + self.content_bias[:, None]",
      f"{XL}[same-length]"),
@@ -103,7 +119,8 @@ MUTATIONS = [
      f"{XL}[same-length]"),
     ("same length off by one", "transformer_xl",
      ".triu(S - T - c.memory + 1)", ".triu(S - T - c.memory)", f"{XL}[same-length]"),
-    ("all lengths the same", "transformer_xl", "if c.same_length:", "if c.memory:", f"{XL}[all-seen]"),
+    ("all lengths the same", "transformer_xl", "if c.same_length:", "if c.memory:",
+     f"{XL}[all-seen]"),
     ("outputs remembered, not inputs", "transformer_xl",
      '''            new_memory.append(source[:, max(0, S - c.memory) :].detach())
             x, weights = block(x, source, distances, sees)
@@ -148,7 +165,8 @@ MUTATIONS = [
     ("the last token of a prompt read twice", "gpt",
      "self.read(memory.ids[:, :-1], caches, memory)", "self.read(memory.ids, caches, memory)",
      "test_gpt.py::test_cache"),
-    ("padding of prompts forgotten", "gpt", ">= memory.padding[:, None]", ">= 0 * memory.padding[:, None]",
+    ("padding of prompts forgotten", "gpt",
+     ">= memory.padding[:, None]", ">= 0 * memory.padding[:, None]",
      "test_gpt.py::test_cache"),
     ("only one end", "generation", "(1 + len(stop)) * beam", "2 * beam",
      "../test_sampling.py::test_more_ends_than_beams"),
@@ -157,7 +175,9 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
+@pytest.mark.parametrize(
+    "what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS]
+)
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
     source = (LIBRARY / f"{module}.py").read_text("utf-8")
     assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"

@@ -119,9 +119,10 @@ def test_several_ends():
     theirs, ours = both("GPT2LMHeadModel", 0)
     ids, mask = prompts()
     for stop in ((END, 5), (END, 9, 11)):
-        options = dict(max_new_tokens=12, pad_token_id=PAD, eos_token_id=list(stop), do_sample=False)
+        options = dict(max_new_tokens=12, pad_token_id=PAD, eos_token_id=list(stop))
         for beams in (1, 3):
-            options |= dict(num_beams=beams, length_penalty=0.0, early_stopping=beams > 1)
+            options |= dict(do_sample=False, num_beams=beams)
+            options |= dict(length_penalty=0.0, early_stopping=True) if beams > 1 else {}
             rows = theirs.generate(ids, attention_mask=mask.long(), **options)[:, 8:].tolist()
             ends = [next((t for t, w in enumerate(row) if w in stop), 12) for row in rows]
             expected = [row[:end] for row, end in zip(rows, ends)]
@@ -172,4 +173,5 @@ def test_penalty(penalty):
     from transformers import RepetitionPenaltyLogitsProcessor
 
     logits, seen = torch.randn(64, 50).double(), torch.randint(50, (64, 20))
-    close(penalise(logits, seen, penalty), RepetitionPenaltyLogitsProcessor(penalty)(seen, logits), 0.0)
+    expected = RepetitionPenaltyLogitsProcessor(penalty)(seen, logits)
+    close(penalise(logits, seen, penalty), expected, 0.0)

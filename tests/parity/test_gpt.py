@@ -30,8 +30,13 @@ def test_there_and_back(name, tmp_path):
 
 
 def test_published_size():
-    """The README of cloneofsimo's and others' reimplementations: 116,534,784, as Hugging Face's."""
-    assert count(GPTForCausalLM) == 116_534_784
+    """As many as Hugging Face's class has; by the sizes of section 4.1 two tables, 12 blocks."""
+    import transformers
+
+    D = 768
+    expected = (40478 + 512) * D + 12 * (12 * D**2 + 13 * D)
+    theirs = count(lambda: transformers.OpenAIGPTLMHeadModel(transformers.OpenAIGPTConfig()))
+    assert count(GPTForCausalLM) == expected == theirs == 116_534_784
 
 
 def test_cache():

@@ -17,8 +17,8 @@ from transformer_essentials.transformer_xl import (
 
 pytestmark = pytest.mark.filterwarnings("ignore:The output of TransfoXL:DeprecationWarning")
 BASE = dict(
-    vocab_size=23, cutoffs=[5, 12], div_val=2, d_model=12, d_embed=12, n_layer=2, n_head=3, d_head=5,
-    d_inner=7, mem_len=5, clamp_len=4, same_length=True,
+    vocab_size=23, cutoffs=[5, 12], div_val=2, d_model=12, d_embed=12, n_layer=2, n_head=3,
+    d_head=5, d_inner=7, mem_len=5, clamp_len=4, same_length=True,
 )  # fmt: skip
 SIZES = {
     "same-length": BASE,
