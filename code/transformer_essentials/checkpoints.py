@@ -285,10 +285,9 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
     Ready for use: not in training mode. CheckpointError says what is wrong in which file.
     """
     path = Path(folder) / "config.json"
-    try:
-        given = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    given = _json(path)
+    if (later := path.with_name("generation_config.json")).exists():  # keys moved there since
+        given = _json(later) | {key: value for key, value in given.items() if value is not None}
     if (kind := given.get("model_type")) not in MODEL_TYPES:
         raise CheckpointError(f"{path}: model_type {kind!r} is none of {', '.join(MODEL_TYPES)}")
     family = import_module(f".{MODEL_TYPES[kind]}", __package__)
@@ -307,6 +306,13 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
     made = model(config, **asked)
     load_hf(made, tensors, path)
     return made.eval()
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Tensor]]:
