@@ -143,7 +143,7 @@ def test_stop(write):
     (found,) = write(model, MANY[:1], max_length=6, stop=(4,))
     assert found.ids == best[:1]
     (found,) = write(model, MANY[:1], max_length=4, stop=())
-    assert found.ids[:3] == best and len(found.ids) == 4
+    assert found.ids[:2] == best[:2] and len(found.ids) == 4
 
 
 def test_pad_after_the_end():

@@ -33,6 +33,10 @@ MODEL_TYPES = {  # config.json's model_type -> our file
     "albert": "albert",
     "distilbert": "distilbert",
     "electra": "electra",
+    "openai-gpt": "gpt",
+    "gpt2": "gpt2",
+    "ctrl": "ctrl",
+    "transfo-xl": "transformer_xl",
     "bart": "bart",
     "mbart": "mbart",
     "marian": "marian",
@@ -252,9 +256,13 @@ def config_to_hf(model: nn.Module) -> dict:
     family, ours = _family(type(model)), asdict(model.config)
     file = family.__name__.rpartition(".")[2]
     known = {made: name for name, made in family.HF_MODELS.items()}
+    named = next((known[parent] for parent in type(model).__mro__ if parent in known), None)
+    if named is None or type(model.config) is not _config_class(family):
+        kinds = f"{type(model).__name__} and its {type(model.config).__name__}"
+        raise CheckpointError(f"Hugging Face has no class for {kinds}")
     result = {
         "model_type": next(kind for kind, name in MODEL_TYPES.items() if name == file),
-        "architectures": [next(known[parent] for parent in type(model).__mro__ if parent in known)],
+        "architectures": [named],
     }
     for key, entry in family.HF_CONFIG.items():
         if isinstance(entry, fixed):

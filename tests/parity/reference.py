@@ -21,11 +21,14 @@ TOLERANCE = 1e-10
 
 
 def noisy(model, std=0.3):
-    """The model in float64, not training, N(0, std) added to all that it computes with."""
+    """The model in float64, not training, N(0, std) added to all that it computes with.
+
+    But not to the causal masks that GPT and GPT-2 keep among their buffers.
+    """
     model.double().eval()
     with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
-            if tensor.is_floating_point():
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            if tensor.is_floating_point() and not name.endswith((".attn.bias", ".masked_bias")):
                 tensor.add_(std * torch.randn_like(tensor))
     return model
 
@@ -141,19 +144,21 @@ def agree(name: str, **sizes):
     same_gradients(theirs, ours)
 
 
-def same_gradients(theirs, ours):
+def same_gradients(theirs, ours, tolerance=TOLERANCE):
     """Gradients of ours are those of theirs, carried over by the same table as the weights."""
     gradients = {
         name: torch.zeros_like(p) if p.grad is None else p.grad
         for name, p in theirs.named_parameters()
     }
+    buffers, kept = dict(theirs.named_buffers()), theirs.state_dict()
+    gradients |= {name: buffers[name] for name in buffers if name in kept}  # to fill every place
     expected = copy.deepcopy(ours)
     checkpoints.load_hf(expected, gradients)
     for (name, one), other in zip(ours.named_parameters(), expected.parameters(), strict=True):
         found = torch.zeros_like(one) if one.grad is None else one.grad
         scale = max(1.0, other.abs().max().item())
         difference = (found - other).abs().max().item()
-        assert difference < TOLERANCE * scale, f"gradient of {name} differs by {difference}"
+        assert difference < tolerance * scale, f"gradient of {name} differs by {difference}"
 
 
 def count(build) -> int:
