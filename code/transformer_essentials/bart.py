@@ -36,7 +36,7 @@ class BARTConfig:
     forced: int | None = None  # the id that every text has to begin with, if there is such a one
 
 
-PRESETS = {  # sections 2.1 and 4 of the paper
+PRESETS = {  # sections 2.1 and 5.1 of the paper
     "base": BARTConfig(),
     "large": BARTConfig(width=1024, n_layers=12, n_decoder_layers=12, n_heads=16, ff_width=4096),
 }

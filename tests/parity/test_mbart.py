@@ -100,8 +100,8 @@ def test_shift_agrees():
     assert shift_tokens_right(labels, TINY).equal(theirs(labels, 1))
 
 
-# Exact counts: facebook/mbart-large-50 as transformers counts it is 610,879,488 (README of
-# agerri and others' papers); mbart-large-cc25 has 27 tokens less. The paper says 680M (section 2.2).
+# The exact count of facebook/mbart-large-50, as those who train it further report it (through
+# transformers); mbart-large-cc25 has 27 tokens less. The paper says about 680M (section 2.2).
 @pytest.mark.parametrize("size, expected", [
     ("large-50", 610_879_488), ("large-cc25", 610_879_488 - 27 * 1024),
 ])  # fmt: skip

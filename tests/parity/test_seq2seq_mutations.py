@@ -40,7 +40,8 @@ MUTATIONS = [
      BART + "test_agrees[relu]"),
     ("the target's padding hidden unasked", "encoder_decoder",
      "if target_mask is not None:",
-     "target_mask = target_in != self.pad if target_mask is None else target_mask\n        if True:",
+     "target_mask = target_in != self.pad if target_mask is None else target_mask\n"
+     "        if True:",
      MBART + "test_agrees[three-heads]"),
     ("each step stands at the first position", "encoder_decoder",
      "state[0].length if state else 0", "0",
@@ -264,7 +265,9 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
+@pytest.mark.parametrize(
+    "what, module, right, wrong, test", MUTATIONS, ids=[mutation[0] for mutation in MUTATIONS]
+)
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
     source = (LIBRARY / f"{module}.py").read_text("utf-8")
     assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
