@@ -6,7 +6,8 @@ Beside each model stand four tables, which this file reads in both directions:
 - ``HF_CONFIG``: a key of ``config.json`` and our field, or ``field(…)``, or ``fixed(value)``;
 - ``HF_NAMES``: a tensor's name in the checkpoint and in our model. ``{}`` stands for a number and
   ``*``, at the end, for ``weight`` or ``bias``. In place of our name: ``tied(name)``,
-  ``fused(names)``, ``conv1d(names)``, or None for what is left out on purpose;
+  ``optional(name)``, ``fused(names)``, ``conv1d(names)``, or None for what is left out on purpose.
+  Where names depend on the configuration, a function of it that gives the table;
 - ``HF_PREFIX``: how names of the bare model start, theirs and ours, inside a model with a head.
 """
 
@@ -36,6 +37,10 @@ MODEL_TYPES = {  # config.json's model_type -> our file
     "gpt2": "gpt2",
     "ctrl": "ctrl",
     "transfo-xl": "transformer_xl",
+    "bart": "bart",
+    "mbart": "mbart",
+    "marian": "marian",
+    "t5": "t5",
     "vit_mae": "mae",
     "vit": "mae",  # which is what MAE's encoder is, once a classifier sits on it
 }
@@ -58,6 +63,10 @@ class CheckpointError(ValueError):
 
 class tied(str):
     """Another name for a tensor that has one: may be missing, must be equal, is never written."""
+
+
+class optional(str):
+    """A tensor that may be missing: ours stays as it was made, then."""
 
 
 class Fused(NamedTuple):
@@ -136,6 +145,11 @@ def _family(model: type):
     raise CheckpointError(f"{model.__name__} has no table HF_NAMES beside it")
 
 
+def _table(model: nn.Module, family) -> dict:
+    """The model's HF_NAMES."""
+    return family.HF_NAMES(model.config) if callable(family.HF_NAMES) else family.HF_NAMES
+
+
 def _own(model: nn.Module, family) -> dict[str, Tensor]:
     """The model's tensors by name, a tied one under each of its names; the prefix always there."""
     own = model.state_dict(keep_vars=True)
@@ -157,7 +171,7 @@ def load_hf(model: nn.Module, state_dict: dict[str, Tensor], source="the state d
     checkpoints that come from TensorFlow.
     """
     family, kind = _family(type(model)), type(model).__name__
-    table, own = family.HF_NAMES, _own(model, family)
+    table, own = _table(model, family), _own(model, family)
     met, problems = {}, []  # id of our tensor -> their name, value
     for name, tensor in state_dict.items():
         modern = name.replace("LayerNorm.gamma", "LayerNorm.weight")
@@ -185,21 +199,24 @@ def load_hf(model: nn.Module, state_dict: dict[str, Tensor], source="the state d
                 problems.append(f"{name} differs from {before}, to which it is tied")
 
     problems += [
-        f"{name} is missing" for (name, *_), t in _targets(own, table) if id(t) not in met
+        f"{name} is missing"
+        for (name, *_), t in _targets(own, table)
+        if id(t) not in met and not isinstance(table.get(name), optional)
     ]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(f"{source} doesn't fit {kind}: {'; '.join(problems[:3])}{more}")
     with torch.no_grad():
         for target in own.values():
-            target.copy_(met[id(target)][1])
+            if id(target) in met:
+                target.copy_(met[id(target)][1])
 
 
 def to_hf(model: nn.Module) -> dict[str, Tensor]:
     """The model's tensors under Hugging Face's names, a tied one under one of them."""
     family = _family(type(model))
     own, parts = _own(model, family), {}
-    for (name, i, transposed), tensor in _targets(own, family.HF_NAMES):
+    for (name, i, transposed), tensor in _targets(own, _table(model, family)):
         parts.setdefault((name, transposed), {})[i] = tensor.detach()
     bare, result = _is_bare(model.state_dict(), family), {}
     for (name, transposed), pieces in parts.items():
@@ -278,10 +295,9 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
     Ready for use: not in training mode. CheckpointError says what is wrong in which file.
     """
     path = Path(folder) / "config.json"
-    try:
-        given = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+    given = _json(path)
+    if (later := path.with_name("generation_config.json")).exists():  # keys moved there since
+        given = _json(later) | {key: value for key, value in given.items() if value is not None}
     if (kind := given.get("model_type")) not in MODEL_TYPES:
         raise CheckpointError(f"{path}: model_type {kind!r} is none of {', '.join(MODEL_TYPES)}")
     family = import_module(f".{MODEL_TYPES[kind]}", __package__)
@@ -300,6 +316,13 @@ def from_pretrained(folder: str | Path, model: type | None = None) -> nn.Module:
     made = model(config, **asked)
     load_hf(made, tensors, path)
     return made.eval()
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Tensor]]:

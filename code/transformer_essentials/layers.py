@@ -80,6 +80,7 @@ class Block(nn.Module):
         bias: bool = True,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
+        ff_dropout: float = 0.0,
     ):
         super().__init__()
         if norm not in ("pre", "post"):
@@ -92,7 +93,9 @@ class Block(nn.Module):
         self.attention, self.attention_norm = attention(), norm_layer(width, eps=eps)
         if cross:
             self.cross, self.cross_norm = attention(), norm_layer(width, eps=eps)
-        self.ff = FeedForward(width, ff_width, activation, gated=gated, bias=bias)
+        self.ff = FeedForward(
+            width, ff_width, activation, gated=gated, bias=bias, dropout=ff_dropout
+        )
         self.ff_norm = norm_layer(width, eps=eps)
         self.dropout = nn.Dropout(dropout)
 
