@@ -37,16 +37,17 @@ from transformer_essentials.training import batches, translation_loss
 
 class Ours:
     def __init__(self, source_words, target_words, *, embed, width, batch_size, lr):
-        self.batch_size = batch_size
+        self.batch_size, self.lr = batch_size, lr
         self.model = Seq2Seq(source_words, target_words, embed=embed, width=width)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr, weight_decay=0, fused=True)
         self.configuration = (
             f"Bahdanau's attention, bidirectional GRU, embed {embed}, width {width}, "
-            f"batch {batch_size}, Adam {lr}, clip 1"
+            f"batch {batch_size}, Adam {lr} falling linearly to 0, clip 1"
         )
 
-    def step(self, batch):
+    def step(self, batch, used):
         loss = translation_loss(self.model, batch)
+        self.optimizer.param_groups[0]["lr"] = self.lr * max(0.0, 1 - used)
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -77,7 +78,7 @@ class DiveIntoDeepLearning:
         state = self.decoder.init_state(self.encoder(source, lengths), lengths)
         return self.decoder(target_in, state)[0]
 
-    def step(self, batch):
+    def step(self, batch, used):
         logits = self.logits(batch.source, batch.target_in).flatten(0, 1)
         loss = F.cross_entropy(logits, batch.target_out.flatten(), ignore_index=PAD)
         self.optimizer = self.optimizer or torch.optim.Adam(self.model.parameters(), lr=0.005)
@@ -137,7 +138,7 @@ class Tutorial:
         self.model = nn.ModuleList([self.encoder, self.decoder])
         self.optimizers = [torch.optim.Adam(m.parameters(), lr=0.001) for m in self.model]
 
-    def step(self, batch):
+    def step(self, batch, used):
         self.names["MAX_LENGTH"] = batch.target_out.shape[1]
         outputs, _, _ = self.decoder(*self.encoder(batch.source), batch.target_out)
         loss = F.nll_loss(outputs.flatten(0, 1), batch.target_out.flatten())
@@ -156,14 +157,13 @@ def measure(name, contestant, pairs, test, source, target, seconds) -> dict:
     """Train for so many CPU seconds; pairs per second, and BLEU on the test pairs."""
     torch.manual_seed(0)
     stream = batches(pairs, source, target, batch_size=contestant.batch_size)
-    contestant.step(next(stream))  # lazy layers are made, kernels loaded
+    contestant.step(next(stream), 0.0)  # lazy layers are made, kernels loaded
     contestant.model.train()
     done, start = 0, time.process_time()
-    while time.process_time() - start < seconds:
+    while (used := time.process_time() - start) < seconds:
         batch = next(stream)
-        contestant.step(batch)
+        contestant.step(batch, used / seconds)
         done += len(batch.source)
-    used = time.process_time() - start
     contestant.model.eval()
     longest = 2 * max(len(pair.target) for pair in test)
     ids = contestant.translate(pad([source.encode(p.source) + [EOS] for p in test]), longest)
