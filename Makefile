@@ -15,7 +15,7 @@ INSTALL   ?= $(BIN)/python -m pip install
 CHAPTERS  ?=
 PORT      ?= 8000
 JOBS      ?= 2
-NOTEBOOKS ?= 1
+NOTEBOOKS ?= 2
 
 BOOK_READY := $(VENV)/.book-ready
 TEST_READY := $(VENV)/.test-ready
