@@ -33,6 +33,7 @@ from .tokenizers import train_tokenizer
 from .training import processes, to_device, train
 
 N_SENTINELS = 100  # of T5
+END = r"(?<=[.!?])(?=\s)|(?<=[。！？])"  # of a sentence
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -72,7 +73,7 @@ def generator_of(model: ELECTRAForPreTraining, args: Namespace) -> ELECTRAForMas
 
 
 def student_of(teacher: nn.Module, n_layers: int) -> DistilBERTForMaskedLM:
-    """A DistilBERT as wide as the BERT that teaches it, whose layers start as some of the teacher's.
+    """A DistilBERT as wide as its teacher, with layers that start as some of the teacher's.
 
     (Sanh et al., 2019, section 3.)
     """
@@ -106,13 +107,13 @@ def read_texts(paths: list[Path]) -> list[tuple[tuple[str], list[str]]]:
         lines = parallel.read_lines(path)
         if any(not line.strip() for line in lines):
             lines = re.split(r"\n\s*\n", "\n".join(lines))
-        cut = [re.split(r"(?<=[.!?])(?=\s)|(?<=[。！？])", " ".join(line.split())) for line in lines]
+        cut = [re.split(END, " ".join(line.split())) for line in lines]
         texts += [((path.stem,), [part for part in parts if part]) for parts in cut if any(parts)]
     return texts
 
 
 def read_pairs(args: Namespace) -> list[tuple[tuple[str, ...], list[str]]]:
-    """Sources and targets of a TSV file, or of the controlled grammar, as if they were sentences."""
+    """Sources and targets of a TSV file, or of the grammar, as if they were sentences."""
     if args.tsv:
         pairs, names = parallel.read_tsv(args.tsv, split=lambda side: [side]), args.tsv.stem
     else:
@@ -160,7 +161,7 @@ def make_tokenizer(args: Namespace, texts: list[str], names: list[str]) -> Token
         size = configuration(args, {}).vocabulary if args.preset else args.vocabulary
         kind, marks = args.tokenizer or recipe.tokenizer, recipe.marks
         if size < (least := len(marks) + len(more) + 1):
-            raise ValueError(f"--vocabulary {size} is too small: {args.model} needs {least} or more")
+            raise ValueError(f"--vocabulary {size} is too small: {args.model} needs {least}")
         size -= len(more)
         tokenizer = train_tokenizer(kind, texts, size, list(marks.values()), marks["unk"])
         tokenizer.add_special_tokens(more)
@@ -172,7 +173,7 @@ def make_tokenizer(args: Namespace, texts: list[str], names: list[str]) -> Token
 
 
 def stream(task: Task, rows: list, batch_size: int, seed: int) -> Iterator[tuple]:
-    """Batches without end, in another order each time through the rows, what is left over left out."""
+    """Whole batches without end, in another order each time through the rows."""
     rng = Generator().manual_seed(seed)
     while True:
         order = torch.randperm(len(rows), generator=rng).tolist()

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, trainers
+from tokenizers import pre_tokenizers as cut
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -73,8 +74,10 @@ class Vocabulary:
 KINDS = ("bytes", "sentencepiece", "wordpiece", "words", "characters")
 
 
-def train_tokenizer(kind: str, texts: Sequence[str], size: int, specials: Sequence[str], unknown: str):
-    """A ``tokenizers.Tokenizer`` of at most ``size`` tokens, the same each time for the same texts.
+def train_tokenizer(
+    kind: str, texts: Sequence[str], size: int, specials: Sequence[str], unknown: str
+) -> Tokenizer:
+    """A tokenizer of at most ``size`` tokens, the same each time for the same texts.
 
     - ``bytes``: pairs of bytes, merged (Radford et al., 2019, section 2.2);
     - ``sentencepiece``: pairs of characters, merged, ``▁`` where a word begins (Kudo & Richardson,
@@ -88,19 +91,20 @@ def train_tokenizer(kind: str, texts: Sequence[str], size: int, specials: Sequen
         return _wordpiece(texts, size, specials, unknown)
     pairs, single = models.BPE(unk_token=unknown), models.WordLevel(unk_token=unknown)
     model, split, decoder = {
-        "bytes": (models.BPE(), pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()),
-        "sentencepiece": (pairs, pre_tokenizers.Metaspace(), decoders.Metaspace()),
-        "words": (single, pre_tokenizers.Whitespace(), None),
-        "characters": (single, pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated"), decoders.Fuse()),
+        "bytes": (pairs, cut.ByteLevel(add_prefix_space=False), decoders.ByteLevel()),
+        "sentencepiece": (pairs, cut.Metaspace(), decoders.Metaspace()),
+        "words": (single, cut.Whitespace(), None),
+        "characters": (single, cut.Split(Regex(r"[\s\S]"), "isolated"), decoders.Fuse()),
     }[kind]
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = split
     if decoder:
         tokenizer.decoder = decoder
-    options = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet()} if kind == "bytes" else {}
+    options = dict(vocab_size=size, special_tokens=list(specials), show_progress=False)
+    if kind == "bytes":
+        options["initial_alphabet"] = cut.ByteLevel.alphabet()
     trainer = trainers.WordLevelTrainer if model is single else trainers.BpeTrainer
-    trainer = trainer(vocab_size=size, special_tokens=list(specials), show_progress=False, **options)
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(texts, trainer(**options))
     return tokenizer
 
 
@@ -110,9 +114,9 @@ def _wordpiece(texts, size, specials, unknown):
     That trainer breaks ties differently in each run, which this one doesn't.
     """
     pairs = Tokenizer(models.BPE())
-    lower, words = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    lower, words = normalizers.BertNormalizer(lowercase=True), cut.BertPreTokenizer()
     pairs.normalizer = lower
-    pairs.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.Metaspace()])
+    pairs.pre_tokenizer = cut.Sequence([words, cut.Metaspace()])
     pairs.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, show_progress=False))
     found = [token for token, _ in sorted(pairs.get_vocab().items(), key=lambda item: item[1])]
     pieces = [token[1:] if token[0] == "▁" else f"##{token}" for token in found]

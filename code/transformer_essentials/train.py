@@ -1,9 +1,9 @@
-"""The training command: the translators that the chapters load, and every other model on your files.
+"""The training command: the chapters' translators, and every other model, on your own files.
 
     python -m transformer_essentials.train bahdanau --attention bahdanau --updates 2500
     python -m transformer_essentials.train mine --tsv pairs.tsv --folder my-weights
     python -m transformer_essentials.train small --model bert --text *.txt --updates 5000
-    torchrun --nproc-per-node 2 -m transformer_essentials.train big --model gpt2 --preset small \
+    torchrun --nproc-per-node 2 -m transformer_essentials.train big --model gpt2 --preset small \\
         --text *.txt --precision bfloat16 --checkpoint big.pt
 
 A translator of words (--model translator, the recurrent one, or transformer, that of 2017) learns
@@ -78,28 +78,32 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
     """The description as it stands; defaults, where there is one."""
 
     def _get_help_string(self, action):
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        plain = action.default is None or action.default is False
+        return action.help if plain else super()._get_help_string(action)
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m transformer_essentials.train", description=__doc__, formatter_class=Help
-    )
+        prog="python -m transformer_essentials.train", usage="%(prog)s NAME [OPTION ...]",
+        description=__doc__, formatter_class=Help,
+    )  # fmt: skip
     add = parser.add_argument
     add("name", help="what the weights are to be called")
     models = ["translator", "transformer", *pretrain.MODELS]
     add("--model", choices=models, default="translator", help=", ".join(models), metavar="MODEL")
+    # fmt: off
     add("--folder", type=Path,
-        help="where to write (default: translators beside the chapters' weights, others here)")  # fmt: skip
+        help="where to write (default: translators among the chapters' weights, others here)")
     add("--start", type=Path, metavar="FOLDER",
-        help="go on from these weights with their tokenizer; not for translators")  # fmt: skip
+        help="go on from these weights with their tokenizer; not for translators")
+    # fmt: on
 
     add = parser.add_argument_group("what to learn from").add_argument
     add("--text", type=Path, nargs="+", metavar="FILE", help="text in UTF-8")
     add("--tsv", type=Path, help="your own pairs, a tab between source and target")
-    add("--images", type=Path, nargs="+", metavar="FILE", help="for mae, cut to --length pixels a side")
-    add("--teacher", type=Path, metavar="FOLDER", help="for distilbert, a BERT that this command made")
-    add("--pairs", type=int, default=50_000, help="without --tsv, drawn from the controlled grammar")
+    add("--images", type=Path, nargs="+", metavar="FILE", help="for mae, --length pixels a side")
+    add("--teacher", type=Path, metavar="FOLDER", help="for distilbert: a BERT of this command")
+    add("--pairs", type=int, default=50_000, help="of the controlled grammar, without --tsv")
     add("--max-words", type=int, default=50, help="of the grammar's sentences")
 
     add = parser.add_argument_group("sizes").add_argument
@@ -112,24 +116,24 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--tokenizer", choices=KINDS, help="in place of the model's own kind")
 
     add = parser.add_argument_group("the run").add_argument
-    add("--updates", type=int, default=1600)
-    add("--batch-size", type=int, default=64)
+    add("--updates", type=int, default=1600, help="steps of the optimizer")
+    add("--batch-size", type=int, default=64, help="rows, pairs or images a batch and process")
     add("--lr", type=float, help="peak learning rate (default: 0.001, recurrent 0.005)")
     add("--warmup", type=int, default=100, help="updates")
     add("--weight-decay", type=float, default=0.0, help="as in AdamW")
     add("--accumulate", type=int, default=1, help="batches that make one update")
-    add("--precision", choices=pretrain.PRECISIONS, default="float32", help="of what allows a lower")
+    add("--precision", choices=pretrain.PRECISIONS, default="float32", help="of what bears less")
     add("--checkpoint", type=Path, metavar="FILE", help="save the run here, and go on from here")
     add("--save-every", type=int, default=500, help="updates between saves")
     add("--seed", type=int, default=0, help="of weights, batches and masks")
     add("--threads", type=int, default=1, help="one is steadiest for recurrent models")
 
     add = parser.add_argument_group("the recurrent translator").add_argument
-    add("--attention", choices=["none", "bahdanau", "luong"], default="bahdanau")
+    add("--attention", choices=["none", "bahdanau", "luong"], default="bahdanau", help="whose")
     add("--score", choices=["dot", "general", "concat"], help="of Luong's attention")
     add("--no-input-feeding", action="store_true", help="of Luong's attention")
     add("--window", type=int, help="of Luong's local-p attention, words to each side")
-    add("--cell", choices=["gru", "lstm"], default="gru")
+    add("--cell", choices=["gru", "lstm"], default="gru", help="what its layers are made of")
     add("--embed", type=int, default=128, help="width of the word vectors")
     add("--reverse", action="store_true", help="read the source backwards")
     add("--try", action="store_true", dest="only_try", help="keep the record, not the weights")
