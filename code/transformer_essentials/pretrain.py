@@ -277,6 +277,8 @@ def run(args: Namespace, argv: list[str]) -> dict:
     torch.manual_seed(args.seed)
     with processes() as device:
         task, texts, tokenizer = prepare(args)
+        if dist.is_initialized():  # each process with a dropout of its own
+            torch.manual_seed(args.seed + dist.get_rank())
         task.to(device)
         if args.teacher:
             task.teacher[0].to(device)
