@@ -43,6 +43,14 @@ class History:
             out.append(sum(recent) / len(recent))
         return out
 
+    def curve(self, points: int = 100) -> dict[str, list]:
+        """The losses, averaged over 50 updates, at about so many updates: what records keep."""
+        every = max(1, len(self.losses) // points)
+        return {
+            "update": list(range(every, len(self.losses) + 1, every)),
+            "loss": [round(x, 4) for x in self.smooth(50)[every - 1 :: every]],
+        }
+
 
 def warmup_linear(updates: int, warmup: int) -> Callable[[int], float]:
     """The share of the peak rate at update 0, 1, …: up for ``warmup`` updates, down to 0."""

@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
 import torch
@@ -53,3 +54,16 @@ def load(name: str, model: nn.Module, folder: Path = FOLDER) -> dict:
     model.load_state_dict({k: v.to(torch.get_default_dtype()) for k, v in load_tensors(data).items()})
     model.eval()
     return made
+
+
+def machine() -> str:
+    """What this runs on, in words."""
+    names = [line for line in cpu_lines() if line.startswith("model name")]
+    cpu = names[0].split(":")[1].strip() if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{cpu}{gpu}, torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

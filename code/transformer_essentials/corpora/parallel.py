@@ -56,7 +56,7 @@ def words(text: str, lower: bool = False) -> list[str]:
 def read_tsv(path: str | Path, split: Callable[[str], Iterable[str]] = words) -> list[Pair]:
     """The pairs of a file with ``source TAB target`` on each line. Raises CorpusError for the first fault in it."""
     pairs = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         source, tab, rest = line.partition("\t")
         if not tab:
             raise CorpusError(path, number, f"needs a tab between source and target, has none: {_short(line)}")
@@ -69,7 +69,7 @@ def read_moses(
     source_path: str | Path, target_path: str | Path, split: Callable[[str], Iterable[str]] = words
 ) -> list[Pair]:
     """The pairs of two files, a sentence on each line. Raises CorpusError for the first fault in them."""
-    sources, targets = _lines(source_path), _lines(target_path)
+    sources, targets = read_lines(source_path), read_lines(target_path)
     if len(sources) != len(targets):
         (shorter, ends), (longer, goes_on) = sorted(
             [(source_path, len(sources)), (target_path, len(targets))], key=lambda file: file[1]
@@ -82,8 +82,8 @@ def read_moses(
     ]
 
 
-def _lines(path: str | Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends and without empty lines at the end of the file."""
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 file, without their ends and without empty lines at the end. CorpusError as the others."""
     lines = []
     for number, line in enumerate(Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
