@@ -40,7 +40,7 @@ MODELS = (
     ),
     Milestone(
         "GPT", DECODER, 2018, 6, 2018, 2018,
-        117_000_000, "table 2 of Radford et al. (2019); its own paper doesn't say",
+        117_000_000, "table 2 of GPT-2's paper; its own doesn't say",
         "over 7,000 unpublished books", "section 4.1", "radford2018",
     ),
     Milestone(
@@ -66,6 +66,6 @@ MODELS = (
     Milestone(
         "GPT-3", DECODER, 2020, 5, 2020, 2020,
         175_000_000_000, "table 2.1",
-        "300 billion tokens: web, books, Wikipedia", "table 2.1", "brown2020",
+        "300 billion tokens: web, books, Wikipedia", "tables 2.1 and 2.2", "brown2020",
     ),
 )  # fmt: skip
