@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.collections import LineCollection  # noqa: E402
 from matplotlib.patches import Rectangle  # noqa: E402
 
-from transformer_essentials import figures  # noqa: E402
+from transformer_essentials import figures, timeline  # noqa: E402
 
 WORDS = ["the", "black", "cat", "sleeps"]
 FRENCH = ["le", "chat", "noir"]
@@ -47,6 +47,7 @@ CHARTS = {
     "links": lambda: figures.links(WEIGHTS, WORDS, FRENCH),
     "bars": lambda: figures.bars([0.5, -1.25], ["up", "down"], highlight=0),
     "curves": lambda: figures.curves(["short", "long"], {"with": [9, 8], "without": [9, 1]}),
+    "timeline": lambda: figures.timeline(timeline.MODELS),
 }
 ALL = {**CHARTS, **DIAGRAMS}
 
@@ -389,3 +390,25 @@ def test_a_figure_in_a_notebook_is_svg_and_stable():
     assert shown[0] == [] and len(shown[1]) == 1 and "image/png" not in shown[1][0].data
     assert shown[1][0].data["image/svg+xml"] == shown[2][0].data["image/svg+xml"]
     assert "<dc:date>" not in shown[1][0].data["image/svg+xml"]
+
+
+# ---------------------------------------------------------------- timeline
+
+
+def test_timeline_has_every_model_at_its_date_and_size():
+    ax = figures.timeline(timeline.MODELS)
+    points = {tuple(point) for line in ax.lines for point in line.get_xydata()}
+    assert points == {(m.date, m.parameters) for m in timeline.MODELS}
+    assert len({line.get_marker() for line in ax.lines}) == 3  # told apart without colour
+    written = texts(ax)
+    for label in ("GPT\n117 million", "T5\n11 billion", "GPT-2\n1.54 billion"):
+        assert label in written
+
+
+def test_labels_of_the_timeline_do_not_overlap():
+    ax = figures.timeline(timeline.MODELS)
+    renderer = ax.figure.canvas.get_renderer()
+    boxes = [label.get_window_extent(renderer) for label in ax.texts]
+    boxes.append(ax.get_legend().get_window_extent(renderer))
+    assert not [1 for n, box in enumerate(boxes) for other in boxes[:n] if box.overlaps(other)]
+    assert all(ax.bbox.x0 <= box.x0 and box.x1 <= ax.bbox.x1 for box in boxes)

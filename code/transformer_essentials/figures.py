@@ -323,6 +323,30 @@ def curves(xs, series, *, xlabel=None, ylabel=None, band=None, log="", title=Non
     return ax
 
 
+def timeline(models, *, ax=None):
+    """Models by date and size, a marker for each family; models: as in `timeline.MODELS`."""
+    ax = _axes(ax, 5.6, 3.3)
+    families = list(dict.fromkeys(model.family for model in models))
+    for family, (color, _, marker) in zip(families, LINES):
+        own = [model for model in models if model.family == family]
+        ax.plot([m.date for m in own], [m.parameters for m in own], marker, color=color, ms=8,
+                label=family)
+    for model in models:
+        million = model.parameters / 1e6
+        size = f"{million / 1e3:.3g} billion" if million >= 1e3 else f"{million:.0f} million"
+        ax.annotate(f"{model.name}\n{size}", (model.date, model.parameters), (9, 0), size=9,
+                    textcoords="offset points", va="center", linespacing=1.1)
+    first, last = min(m.date for m in models), max(m.date for m in models)
+    ax.set(yscale="log", xlim=(first - 0.3, last + 0.75), ylabel="parameters of the largest",
+           ylim=(min(m.parameters for m in models) / 2, max(m.parameters for m in models) * 3))
+    ax.set_xticks(range(int(first) + (first % 1 > 0.3), int(last) + 1))
+    ax.set_yticks([1e8, 1e9, 1e10, 1e11], ["100 million", "1 billion", "10 billion", "100 billion"])
+    ax.set_yticks([], minor=True)
+    ax.grid(axis="both")
+    ax.legend(loc="upper left")
+    return ax
+
+
 def _name_ends(ax, n_lines):
     """Write each line's name behind its last point, pushed apart where names would touch."""
     ax.autoscale_view()
