@@ -1,28 +1,23 @@
-"""Our models beside Hugging Face's, and GPT-2 beside nanoGPT: training steps and generation.
+"""Our models beside Hugging Face's, GPT-2 also beside nanoGPT: training steps and generation.
 
     python bench/models.py --nanogpt FILE --record bench/results/models-cpu.json
 
-FILE is model.py of github.com/karpathy/nanoGPT; it is left out where it isn't given. Needs
-`transformers` (requirements-test.txt).
+FILE is model.py of github.com/karpathy/nanoGPT; without it, it is left out. `transformers` is
+one of the tests' requirements. On a GPU, if there is one, also GPT-2 small, bfloat16, compiled.
 
-Theirs are made from a configuration, ours get the same weights, and before anything is timed
-both must find the same loss and write the same tokens. Then they take turns, and each turn gives
-a ratio: what is printed is the median of these, with the quartiles, of seconds that passed and of
-seconds that the processor worked. On a machine that others use too, the latter is the steadier.
+Ours get the weights of theirs; both must find the same loss and write the same tokens before
+anything is timed. Then they take turns. Printed are the median over the turns, and the quartiles,
+of their time divided by ours: of the time that passed, and of the processor's, which is the
+steadier one where others use the machine.
 
-A training step is forward, backward and AdamW, fused on all sides. No side has dropout. BERT's
-loss is on 15% of the tokens; ours computes logits at these alone, theirs at all. Generation is
-greedy, with each side's own cache, and no token ends a text. nanoGPT has no cache, weights of its
-own, and the other GELU. "Of peak" is how many of the operations of which this machine's matrix
-products are capable, as measured in the same turn, our training step does in its matrix products.
-
-Where there is a GPU also GPT-2 of 124 million parameters in bfloat16, compiled.
+A training step is forward, backward and fused AdamW, without dropout. BERT's loss is on 15% of
+the tokens: ours computes logits at these alone, theirs at all. Generation is greedy; no token
+ends a text. nanoGPT has weights of its own, the other GELU and no cache. "Of peak": operations
+per second of the matrix products in our step, of those in one large product in the same turn.
 """
 
 import argparse
-import contextlib
 import importlib.util
-import io
 import json
 import os
 import time
@@ -38,8 +33,10 @@ from torch.utils.flop_counter import FlopCounterMode
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here is fetched
 import transformers  # noqa: E402
 
+from transformer_essentials.bert import BERTForMaskedLM  # noqa: E402
 from transformer_essentials.checkpoints import MODEL_TYPES, config_from_hf, load_hf  # noqa: E402
 from transformer_essentials.generation import greedy  # noqa: E402
+from transformer_essentials.gpt2 import GPT2ForCausalLM  # noqa: E402
 from transformer_essentials.heads import IGNORE, masked_lm_loss, token_loss  # noqa: E402
 from transformer_essentials.train import machine  # noqa: E402
 
@@ -75,8 +72,8 @@ MODELS = {
 
 def pair(kind: str, sizes: dict) -> tuple[nn.Module, nn.Module]:
     """Ours and theirs, the same weights."""
-    kind_of_theirs = getattr(transformers, kind)
-    theirs = kind_of_theirs(kind_of_theirs.config_class(**sizes))
+    theirs = getattr(transformers, kind)
+    theirs = theirs(theirs.config_class(**sizes))
     family = import_module(f"transformer_essentials.{MODEL_TYPES[theirs.config.model_type]}")
     ours = family.HF_MODELS[kind](config_from_hf(family, theirs.config.to_dict()))
     load_hf(ours, theirs.state_dict())
@@ -86,49 +83,35 @@ def pair(kind: str, sizes: dict) -> tuple[nn.Module, nn.Module]:
 
 
 def nanogpt(file: Path, *sizes: int) -> nn.Module:
-    """nanoGPT of a vocabulary, width, layers, heads and length; what it prints is left out."""
-    names = "vocab_size", "n_embd", "n_layer", "n_head", "block_size"
+    """nanoGPT of a vocabulary, width, layers, heads and length."""
     spec = importlib.util.spec_from_file_location("nanogpt", file)
     module = importlib.util.module_from_spec(spec)
-    with contextlib.redirect_stdout(io.StringIO()):
-        spec.loader.exec_module(module)
-        return module.GPT(module.GPTConfig(dropout=0.0, **dict(zip(names, sizes))))
+    spec.loader.exec_module(module)
+    names = "vocab_size", "n_embd", "n_layer", "n_head", "block_size"
+    return module.GPT(module.GPTConfig(**dict(zip(names, sizes))))  # dropout is 0 by default
 
 
 # ---------------------------------------------------------------- what is timed
 
 
-def random_ids(*shape: int) -> torch.Tensor:
-    return torch.randint(4, VOCABULARY - 1, shape)  # no special tokens
-
-
-def losses(kind: str, ids: torch.Tensor) -> list:
-    """Our loss, theirs and nanoGPT's, each a function of its model. ids (B,T)."""
-    if kind == "GPT2LMHeadModel":
+def losses(ours: nn.Module, ids: torch.Tensor) -> list:
+    """Losses on the ids (B,T), ours, theirs and nanoGPT's, each a function of its model."""
+    if isinstance(ours, GPT2ForCausalLM):
         labels = ids.roll(-1, 1)
         labels[:, -1] = IGNORE
-        targets = labels.masked_fill(labels == IGNORE, -1)
         return [
-            lambda ours: token_loss(ours(ids), labels),
+            lambda model: token_loss(model(ids), labels),
             lambda theirs: theirs(ids, labels=ids).loss,
-            lambda nanogpt: nanogpt(ids, targets)[1],
+            lambda nanogpt: nanogpt(ids, labels.clamp(min=-1))[1],  # -1 is ignored
         ]
-    if kind == "BertForMaskedLM":
+    if isinstance(ours, BERTForMaskedLM):
         labels = ids.masked_fill(torch.rand(ids.shape) > 0.15, IGNORE)
-        return [
-            lambda ours: masked_lm_loss(ours, ids, labels),
-            lambda theirs: theirs(ids, labels=labels).loss,
-        ]
-    labels = ids.flip(1)
-    return [
-        lambda ours: token_loss(ours(ids, shifted(ours, labels)), labels),
-        lambda theirs: theirs(ids, labels=labels).loss,
-    ]
-
-
-def shifted(model: nn.Module, labels: torch.Tensor) -> torch.Tensor:
-    """What the decoder reads."""
-    return import_module(type(model).__module__).shift_tokens_right(labels, model.config)
+        our = lambda model: masked_lm_loss(model, ids, labels)  # noqa: E731
+    else:
+        labels = ids.flip(1)
+        start = import_module(type(ours).__module__).shift_tokens_right(labels, ours.config)
+        our = lambda model: token_loss(model(ids, start), labels)  # noqa: E731
+    return [our, lambda theirs: theirs(ids, labels=labels).loss]
 
 
 def writing(models: dict, ids: torch.Tensor) -> dict:
@@ -224,19 +207,18 @@ def report_training(what, runs: dict, turns: int, tokens: int, done: int, peak, 
 
 def measure(name: str, turns: int, nanogpt_file: Path | None) -> dict:
     """One model's training step, and its generation unless it is BERT."""
-    kind, sizes = MODELS[name]
-    ours, theirs = pair(kind, sizes)
+    ours, theirs = pair(*MODELS[name])
     models, results = {"ours": ours.eval(), "Hugging Face": theirs.eval()}, {}
     if nanogpt_file and name == "GPT-2":
         models["nanoGPT"] = nanogpt(nanogpt_file, VOCABULARY, WIDTH, LAYERS, HEADS, LENGTH).eval()
     for batch in BATCHES if name != "BERT" else ():
-        runs = writing(models, random_ids(batch, PROMPT))
+        runs = writing(models, torch.randint(4, VOCABULARY - 1, (batch, PROMPT)))
         our, their = runs["ours"](), runs["Hugging Face"]()
         assert our == their, f"{name}: ours writes {our}, theirs {their}"
         what = f"generation, batch {batch}"
         results[what] = report(f"{name} {what}", race(runs, turns), batch * NEW)
 
-    found = losses(kind, random_ids(BATCH, LENGTH))
+    found = losses(ours, torch.randint(4, VOCABULARY - 1, (BATCH, LENGTH)))
     our, their = (loss(model).item() for model, loss in zip((ours, theirs), found))
     assert abs(our - their) < 1e-4, f"{name}: our loss is {our}, theirs {their}"
     runs = {key: training(model, loss) for (key, model), loss in zip(models.items(), found)}
@@ -251,14 +233,13 @@ def measure_gpu(turns: int, nanogpt_file: Path | None) -> dict:
     """GPT-2's smallest, its vocabulary filled up to a multiple of 64; 16 texts of 1024 tokens."""
     torch.set_float32_matmul_precision("high")
     with torch.device("cuda"):
-        models = dict(zip(
-            ("ours", "Hugging Face"), pair("GPT2LMHeadModel", dict(vocab_size=50304, **NO_DROPOUT))
-        ))  # fmt: skip
+        ours, theirs = pair("GPT2LMHeadModel", dict(vocab_size=50304, **NO_DROPOUT))
+        models = {"ours": ours, "Hugging Face": theirs}
         if nanogpt_file:
             models["nanoGPT"] = nanogpt(nanogpt_file, 50304, 768, 12, 12, 1024)
-        found = losses("GPT2LMHeadModel", torch.randint(50257, (16, 1024)))
+        found = losses(ours, torch.randint(50257, (16, 1024)))
         peak = product(8192, torch.bfloat16)
-    done = operations(training(models["ours"], found[0], autocast=True))
+    done = operations(training(ours, found[0], autocast=True))
     runs = {
         key: training(torch.compile(model), loss, autocast=True)
         for (key, model), loss in zip(models.items(), found)

@@ -47,7 +47,7 @@ class Decoder(nn.Module):
         return self.dropout(self.tokens(ids) + self.positions(positions))
 
     def sight(self, layer: int, mask: Tensor | None, T: int, S: int) -> Tensor | None:
-        """What this layer looks at of the mask (B,1,S), beside the causal one: (·,T,S) or less."""
+        """What this layer sees, beside what is causal: the mask (B,1,S), or less, (·,T,S)."""
         return mask
 
     def forward(self, ids, mask=None, return_attention=False, caches=None):
