@@ -461,6 +461,35 @@ def test_cached_steps_equal_the_whole(steps, return_weights):
     assert cache.length == T
 
 
+@pytest.mark.parametrize("return_weights", [True, False])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+@torch.no_grad()
+def test_causal(padded, biased, return_weights):
+    """The flag is the mask: beside any other, and after keys that are cached."""
+    m, x = randomise(MultiHeadAttention(8, 2)), randn(2, 6, 8)
+    mask = padding_mask(torch.tensor([6, 4])) if padded else None
+    bias = randn(2, 6, 6) if biased else None
+    sees = causal_mask(6) if mask is None else mask & causal_mask(6)
+    expected, expected_weights = m(x, mask=sees, score_bias=bias, return_weights=True)
+    options = dict(causal=True, return_weights=return_weights)
+    for steps in ([6], [3, 1, 2], [1] * 6):
+        cache, done = KeyValueCache(), 0
+        for n in steps:
+            now = slice(done, done + n)
+            done += n
+            y, weights = m(
+                x[:, now], mask=mask if mask is None else mask[..., :done], cache=cache,
+                score_bias=bias if bias is None else bias[:, now, :done], **options,
+            )  # fmt: skip
+            same(y, expected[:, now])
+            if return_weights:
+                same(weights, expected_weights[:, :, now, :done])
+    y, weights = m(x, mask=mask, score_bias=bias, **options)
+    same(y, expected)
+    assert weights is None or weights.equal(expected_weights)
+
+
 @torch.no_grad()
 def test_cache_projects_a_source_once():
     m, x, source = randomise(MultiHeadAttention(8, 2, source_width=6)), randn(2, 5, 8), randn(2, 3, 6)

@@ -212,7 +212,8 @@ def test_select():
     for part, start in ((a, 0), (b, 1), (c, 2)):
         assert part.tolist() == [[start + 2, start + 3]] * 2 + [[start, start + 1]]
     anything = SimpleNamespace(select=lambda rows: rows + 1)
-    assert select([anything], rows)[0].tolist() == [2, 2, 1]
+    assert select([anything, None], rows)[0].tolist() == [2, 2, 1]
+    assert select((x, None), rows)[1] is None
 
 
 def test_pad():

@@ -272,6 +272,7 @@ class MultiHeadAttention(nn.Module):
         source: Tensor | None = None,
         *,
         mask: Tensor | None = None,
+        causal: bool = False,
         score_bias: Tensor | None = None,
         cache: KeyValueCache | None = None,
         return_weights: bool = False,
@@ -279,13 +280,19 @@ class MultiHeadAttention(nn.Module):
         """x (B,T,D), source (B,S,·) -> (B,T,D), weights (B,H,T,S) or None.
 
         ``mask`` is bool and broadcasts to (B,T,S), or to (B,H,T,S) if it has four dimensions;
-        ``score_bias`` is added to the scores. A query that may attend to nothing gets the
-        output bias alone.
+        ``causal`` hides what comes after each query as well, the queries being the last T of S
+        positions; ``score_bias`` is added to the scores. A query that may attend to nothing gets
+        the output bias alone.
         """
         queries = self.split(self.q(x))  # (B,H,T,K)
         keys, values = self.keys_values(x, source, cache)  # (B,H,S,K)
         if mask is not None and mask.dim() == 3:
             mask = mask.unsqueeze(1)  # one mask for all heads
+        T, S = queries.shape[2], keys.shape[2]
+        plain = T == S and mask is None and score_bias is None and not return_weights
+        if causal and not plain and T > 1:  # a single query is the last and sees all
+            sees = causal_mask(T, S, x.device)
+            mask = sees if mask is None else mask & sees
         p = self.dropout if self.training else 0.0
         if return_weights:
             scores = queries @ keys.transpose(-2, -1) * self.scale  # (B,H,T,S)
@@ -296,7 +303,8 @@ class MultiHeadAttention(nn.Module):
             if score_bias is not None:
                 mask = score_bias if mask is None else score_bias.masked_fill(~mask, -torch.inf)
             context = F.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=mask, dropout_p=p, scale=self.scale
-            )
+                queries, keys, values, attn_mask=mask, dropout_p=p, scale=self.scale,
+                is_causal=causal and plain,  # the kernel needs no mask for this
+            )  # fmt: skip
             weights = None
         return self.o(context.transpose(1, 2).flatten(2)), weights  # (B,T,D)

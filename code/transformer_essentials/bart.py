@@ -8,6 +8,7 @@ weights from N(0, 0.02), and one token table for the source, the target and the 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checkpoints import ACTIVATION_NAMES, field, fixed, optional, tied
@@ -96,7 +97,7 @@ class BART(EncoderDecoder):
         return BARTStack(self.config, n_layers, cross=cross)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return hidden @ self.tokens.weight.T + self.final_logits_bias
+        return F.linear(hidden, self.tokens.weight, self.final_logits_bias[0])
 
 
 def shift_tokens_right(labels: Tensor, config: BARTConfig) -> Tensor:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .attention import KeyValueCache, causal_mask
+from .attention import KeyValueCache
 from .heads import IGNORE
 from .transformer import Memory
 
@@ -45,8 +45,8 @@ class Stack(nn.Module):
         for i, block in enumerate(self.blocks):
             x, weights, cross_weights = block(
                 x, memory and memory.states, mask=mask, memory_mask=memory and memory.mask,
-                score_bias=score_bias, cache=state and (state[i], memory.caches[i]),
-                return_weights=return_attention,
+                causal=memory is not None, score_bias=score_bias,
+                cache=state and (state[i], memory.caches[i]), return_weights=return_attention,
             )  # fmt: skip
             own.append(weights)
             cross.append(cross_weights)
@@ -81,7 +81,7 @@ class EncoderDecoder(nn.Module):
     def read(self, source, mask=None, return_attention=False) -> tuple[Memory, tuple]:
         """The same, and the weights (B,H,S,S) of each layer, or None in their places."""
         mask = source != self.pad if mask is None else _checked(mask, source)
-        mask = mask[:, None]  # (B,1,S)
+        mask = None if mask.all() else mask[:, None]  # (B,1,S), if there is something to hide
         x, weights, _ = self.encoder(self.tokens(source), mask, return_attention=return_attention)
         return Memory(x, mask, [KeyValueCache() for _ in self.decoder.blocks]), weights
 
@@ -91,9 +91,7 @@ class EncoderDecoder(nn.Module):
         ``target_mask`` (B,T) as ``mask`` of the source; by default no token is hidden but the
         later ones.
         """
-        mask = causal_mask(target_in.shape[1], device=target_in.device)[None]  # (1,T,T)
-        if target_mask is not None:
-            mask = mask & _checked(target_mask, target_in)[:, None]  # (B,T,T)
+        mask = None if target_mask is None else _checked(target_mask, target_in)[:, None]  # (B,1,T)
         x = self.tokens(target_in)
         return self.decoder(x, mask, memory, return_attention=return_attention)
 
@@ -124,14 +122,15 @@ class EncoderDecoder(nn.Module):
             self.step(ids, state, memory)
         return state
 
-    def step(self, ids: Tensor, state: list[KeyValueCache], memory: Memory):
-        """The ids (B,) -> logits of the next (B,V), the state, weights (B,S).
+    def step(self, ids, state: list[KeyValueCache], memory: Memory, return_attention=False):
+        """The ids (B,) -> logits of the next (B,V), the state, on request weights (B,S), or None.
 
         The weights are those of the last layer's cross-attention, averaged over its heads.
         """
         x = self.tokens(ids[:, None])
-        x, _, cross = self.decoder(x, memory=memory, state=state, return_attention=True)
-        return self.logits(x)[:, 0], state, cross[-1].mean(1)[:, 0]
+        x, _, cross = self.decoder(x, None, memory, state, return_attention)
+        weights = cross[-1].mean(1)[:, 0] if return_attention else None
+        return self.logits(x)[:, 0], state, weights
 
 
 def _checked(mask: Tensor, ids: Tensor) -> Tensor:

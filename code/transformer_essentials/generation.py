@@ -32,7 +32,12 @@ class Hypothesis:
 
 
 def select(state, rows: Tensor):
-    """The rows of a state's batch, in this order: tensors, caches, tuples and lists of them."""
+    """The rows of a state's batch, in this order: tensors, caches, tuples and lists of them.
+
+    None, where there is nothing, stays.
+    """
+    if state is None:
+        return None
     if isinstance(state, tuple) and hasattr(state, "_fields"):
         return type(state)(*(select(part, rows) for part in state))
     if isinstance(state, (tuple, list)):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import KeyValueCache, causal_mask
+from .attention import KeyValueCache
 from .checkpoints import ACTIVATION_NAMES, conv1d, field, fixed, fused, tied
 from .heads import initialise
 from .layers import Block
@@ -46,8 +46,8 @@ class Decoder(nn.Module):
         """ids (B,T), positions (T) or (B,T) -> (B,T,D)."""
         return self.dropout(self.tokens(ids) + self.positions(positions))
 
-    def sight(self, layer: int, mask: Tensor) -> Tensor:
-        """What of the mask (·,T,S) this layer looks at."""
+    def sight(self, layer: int, mask: Tensor | None, T: int, S: int) -> Tensor | None:
+        """What this layer sees, beside what is causal: the mask (B,1,S), or less, (·,T,S)."""
         return mask
 
     def forward(self, ids, mask=None, return_attention=False, caches=None):
@@ -63,17 +63,16 @@ class Decoder(nn.Module):
         if S > limit:
             raise ValueError(f"{S} tokens, but the model has {limit} positions")
         mask = self.real(ids) if mask is None and not past else mask
-        sees = causal_mask(T, S, ids.device)[None]  # (1,T,S)
         positions = torch.arange(past, S, device=ids.device)
         if mask is not None:
             check_mask(mask, (len(ids), S))
-            sees = sees & mask[:, None]  # (B,T,S)
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B,T)
+            mask = mask[:, None]  # (B,1,S)
         x, attention = self.embed(ids, positions), []
         for i, block in enumerate(self.blocks):
             x, weights, _ = block(
-                x, mask=self.sight(i, sees), cache=caches and (caches[i], None),
-                return_weights=return_attention,
+                x, mask=self.sight(i, mask, T, S), causal=True,
+                cache=caches and (caches[i], None), return_weights=return_attention,
             )  # fmt: skip
             attention.append(weights)
         x = self.norm(x)
@@ -176,7 +175,9 @@ class CausalLM(nn.Module):
     def read(self, ids: Tensor, caches: list[KeyValueCache], memory: Prompt) -> Tensor:
         """Hidden states (B,T,D) of the ids (B,T) that come after what is cached."""
         S = caches[0].length + ids.shape[1]
-        mask = torch.arange(S, device=ids.device) >= memory.padding[:, None]  # (B,S)
+        mask = None
+        if memory.padding.any():
+            mask = torch.arange(S, device=ids.device) >= memory.padding[:, None]  # (B,S)
         return self.decoder(ids, mask, caches=caches)
 
 

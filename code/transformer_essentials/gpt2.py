@@ -118,12 +118,12 @@ class GPT3(GPT2):
     def __init__(self, config: GPT3Config = GPT3Config()):
         super().__init__(config, head_width=config.head_width)
 
-    def sight(self, layer: int, mask: Tensor) -> Tensor:
+    def sight(self, layer, mask, T, S):
         if layer % 2 == 0:
             return mask
-        T, S = mask.shape[-2:]
-        near = torch.ones(T, S, dtype=torch.bool, device=mask.device)
-        return mask & near.triu(S - T - self.config.window + 1)
+        near = torch.ones(1, T, S, dtype=torch.bool, device=self.tokens.weight.device)
+        near = near.triu(S - T - self.config.window + 1)  # (1,T,S)
+        return near if mask is None else mask & near
 
 
 class GPT3ForCausalLM(CausalLM):

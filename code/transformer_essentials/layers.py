@@ -106,18 +106,23 @@ class Block(nn.Module):
         *,
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
+        causal: bool = False,
         score_bias: Tensor | None = None,
         cache: tuple[KeyValueCache, KeyValueCache] | None = None,
         return_weights: bool = False,
     ):
-        """x (B,T,D), memory (B,S,D) -> x (B,T,D), self weights, cross weights (or None)."""
+        """x (B,T,D), memory (B,S,D) -> x (B,T,D), self weights, cross weights (or None).
+
+        ``mask``, ``causal`` and ``score_bias`` are those of self-attention.
+        """
         own_cache, cross_cache = cache or (None, None)
         cross_weights = None
 
         residual, h = self.open(x, self.attention_norm)
         h, weights = self.attention(
-            h, mask=mask, score_bias=score_bias, cache=own_cache, return_weights=return_weights
-        )
+            h, mask=mask, causal=causal, score_bias=score_bias, cache=own_cache,
+            return_weights=return_weights,
+        )  # fmt: skip
         x = self.close(residual, h, self.attention_norm)
         if memory is not None:
             residual, h = self.open(x, self.cross_norm)

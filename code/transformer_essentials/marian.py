@@ -62,9 +62,9 @@ class Marian(BART):
     def stack(self, n_layers, cross):
         return MarianStack(self.config, n_layers, cross=cross)
 
-    def step(self, ids, state, memory):
+    def step(self, ids, state, memory, return_attention=False):
         """As BART's; but padding gets −∞, for the published models have no logit for it."""
-        logits, state, weights = super().step(ids, state, memory)
+        logits, state, weights = super().step(ids, state, memory, return_attention)
         logits[:, self.pad] = -torch.inf
         return logits, state, weights
 

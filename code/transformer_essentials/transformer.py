@@ -20,7 +20,7 @@ class Memory(NamedTuple):
     """What the encoder hands over."""
 
     states: Tensor  # (B,S,D)
-    mask: Tensor  # True at real words, (B,1,S)
+    mask: Tensor | None  # True at real words, (B,1,S); None if all are
     caches: list[KeyValueCache]  # their keys and values in each layer, from the first step on
 
 

@@ -13,6 +13,7 @@ from parity.translators import (
 from transformer_essentials import bart
 from transformer_essentials.bart import BART, PRESETS, BARTConfig, shift_tokens_right
 from transformer_essentials.checkpoints import CheckpointError, load_hf, to_hf
+from transformer_essentials.generation import beam_search, greedy
 from transformer_essentials.heads import IGNORE, span_loss
 
 NAME = "BartForConditionalGeneration"
@@ -169,6 +170,18 @@ def test_attention_is_as_bertviz_takes_it():
             same(layer.sum(-1), torch.ones(layer.shape[:-1]).double())
     assert attention.encoder[0] is attention[0][0]
     assert (attention.decoder[0][0, 0, 0, 1:] == 0).all()
+
+
+def test_nothing_to_hide():
+    """A batch without padding has no mask, and means the same as with a column of padding."""
+    model, source = randomise(BART(TINY)), torch.tensor([[5, 6, 7, 2], [8, 9, 4, 2]])
+    padded = torch.cat([source, torch.ones_like(source[:, :1])], 1)
+    assert model.encode(source).mask is None
+    assert model.encode(padded).mask[:, 0].equal(padded != 1)
+    same(model(padded, TARGET), model(source, TARGET))
+    for write in (greedy, beam_search):
+        found, expected = write(model, source, max_length=4), write(model, padded, max_length=4)
+        assert [h.ids for h in found] == [h.ids for h in expected]
 
 
 def test_bias_of_the_output():

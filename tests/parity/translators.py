@@ -114,7 +114,7 @@ def steps_agree(name: str, S=7, T=5, **sizes):
     state, order = ours.start(memory), torch.arange(4)
     words = torch.arange(whole.shape[-1]) != (ours.pad if name == "MarianMTModel" else -1)
     for t in range(T):
-        logits, state, weights = ours.step(target[order, t], state, memory)
+        logits, state, weights = ours.step(target[order, t], state, memory, return_attention=True)
         same(logits[:, words], whole[order, t][:, words], FINISHED)
         same(weights, attention.cross[-1].mean(1)[order, t], FINISHED)
         rows = torch.tensor([2, 0, 3, 3])
