@@ -35,7 +35,7 @@ def foveate(image: Tensor, y: float, x: float, fovea: float) -> Tensor:
     twice as coarse ``fovea`` pixels away from where the eye looks, three times at twice that.
     """
     _, Y, X = image.shape
-    rows, columns = torch.arange(Y)[:, None] - y, torch.arange(X) - x
+    rows, columns = torch.arange(Y)[:, None] - float(y), torch.arange(X) - float(x)
     level = torch.log2(1 + torch.hypot(rows, columns) / fovea)  # (Y,X)
     top = int(level.max()) + 1
     levels = torch.stack([image] + [blur(image, 2**n) for n in range(1, top + 1)])
