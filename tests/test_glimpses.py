@@ -138,6 +138,7 @@ def test_forward_is_the_equations(looker):
                 p = scores.exp() / scores.exp().sum()
                 torch.testing.assert_close(looks.log_probs[b, n - 1], p[place].log())
                 torch.testing.assert_close(looks.expected[b, n - 1], model.expect(state)[0])
+                torch.testing.assert_close(looks.entropy[b, n - 1], -(p * p.log()).sum())
             assert looks.places[b, n] == place
             spot = F.one_hot(torch.tensor(place), PLACES).double()
             glimpse = torch.relu(model.see(torch.cat([board[b, place], edge, spot])))
@@ -174,7 +175,7 @@ def test_loss_and_where_its_gradients_go():
     board, _ = some_boards()
     labels = torch.arange(12) % 10
     model = Glimpser(seed=1)
-    loss = glimpse_loss(model, (board, labels))
+    loss = glimpse_loss(model, (board, labels), openness=0.2)
     again = Glimpser(seed=1)
     again.load_state_dict(model.state_dict())
     looks = again(board)
@@ -184,6 +185,7 @@ def test_loss_and_where_its_gradients_go():
         surprise = reward - looks.expected[:, n]
         by_hand = by_hand - (surprise.detach() * looks.log_probs[:, n]).mean()
         by_hand = by_hand + (surprise**2).mean() / 3  # a mean over looks too
+        by_hand = by_hand - 0.2 * looks.entropy[:, n].mean()
     torch.testing.assert_close(loss, by_hand)
     loss.backward()
     assert model.query.weight.grad.abs().sum() > 0  # by REINFORCE alone
@@ -196,7 +198,7 @@ def test_score_counts():
     class Fixed(torch.nn.Module):
         def forward(self, board):
             logits = F.one_hot(torch.tensor([1, 2, 3, 4]), 10).float()
-            return Looks(logits, torch.tensor([[0, 5], [1, 1], [2, 3], [9, 8]]), None, None)
+            return Looks(logits, torch.tensor([[0, 5], [1, 1], [2, 3], [9, 8]]), None, None, None)
 
     named, found = score(Fixed(), None, torch.tensor([1, 2, 0, 0]), torch.tensor([5, 1, 0, 0]))
     assert (named, found) == (0.5, 0.5)

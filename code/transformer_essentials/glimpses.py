@@ -58,8 +58,8 @@ def saliency(image: Tensor, centres=(4, 8), surround: int = 4) -> Tensor:
     total = torch.zeros_like(red)
     for centre in centres:
         contrast = (blur(channels, centre) - blur(channels, centre * surround)).abs()
-        total += (contrast / contrast.amax((1, 2), keepdim=True).clamp(min=1e-6)).sum(0)
-    return total / total.max().clamp(min=1e-6)
+        total += (contrast / contrast.amax((1, 2), keepdim=True).clamp(min=1e-3)).sum(0)
+    return total / total.max().clamp(min=1)
 
 
 def scanpath(salient: Tensor, n: int, radius: float) -> list[tuple[int, int]]:
@@ -124,6 +124,7 @@ class Looks(NamedTuple):
     places: Tensor  # (B,N)
     log_probs: Tensor | None  # (B,N-1) of the places that were drawn; None if none was
     expected: Tensor | None  # (B,N-1), the reward that the network expected before each draw
+    entropy: Tensor | None  # (B,N-1), in nats, of the distribution that each was drawn from
 
 
 class Glimpser(nn.Module):
@@ -156,7 +157,7 @@ class Glimpser(nn.Module):
         if self.looker == "salient":
             order = edge.argsort(-1, descending=True)
         state, seen = board.new_zeros(B, self.rnn.hidden_size), torch.zeros_like(edge)
-        places, log_probs, expected = [], [], []
+        places, log_probs, expected, entropy = [], [], [], []
         for n in range(self.looks):
             place = order[:, n]
             if n and self.looker == "learned":
@@ -168,19 +169,24 @@ class Glimpser(nn.Module):
                     place = torch.multinomial(log_p.detach().exp(), 1, generator=self.generator)[:, 0]
                 log_probs.append(log_p[row, place])
                 expected.append(self.expect(state.detach())[:, 0])
+                entropy.append(-(log_p.exp() * log_p).sum(-1))
             glimpse = torch.cat([board[row, place], edge, F.one_hot(place, PLACES)], -1)
             state = self.rnn(self.see(glimpse).relu(), state)
             seen = seen.scatter(1, place[:, None], 1.0)
             places.append(place)
-        drawn = [torch.stack(x, 1) if x else None for x in (log_probs, expected)]
+        drawn = [torch.stack(x, 1) if x else None for x in (log_probs, expected, entropy)]
         return Looks(self.name(state), torch.stack(places, 1), *drawn)
 
 
-def glimpse_loss(model: Glimpser, batch: tuple[Tensor, Tensor]) -> Tensor:
+def glimpse_loss(
+    model: Glimpser, batch: tuple[Tensor, Tensor], openness: float = 0.03
+) -> Tensor:
     """Cross-entropy of the answer, plus REINFORCE for the places (Mnih et al., 2014, section 3).
 
     The reward is 1 for a right answer and 0 for a wrong one. From it is subtracted what the
-    network expected, which learns by squared error to predict the reward.
+    network expected, which learns by squared error to predict the reward. ``openness`` times
+    the entropy of the choices is rewarded too, lest the network settle before it has looked
+    around (Williams & Peng, 1991; not in Mnih et al.).
     """
     board, labels = batch
     looks = model(board)
@@ -193,6 +199,7 @@ def glimpse_loss(model: Glimpser, batch: tuple[Tensor, Tensor]) -> Tensor:
         loss
         - (surprise.detach() * looks.log_probs).sum(1).mean()
         + surprise.square().mean()
+        - openness * looks.entropy.sum(1).mean()
     )
 
 
