@@ -321,6 +321,8 @@ def test_gaze_numbers_the_places_in_their_order():
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[1, 0], [3, 2], [0, 1]])
     assert figures.gaze(np.full((3, 4, 3), 1.2)).images[0].get_array().max() == 1
     assert len(figures.gaze(image).lines) == 0
+    again = figures.gaze(image, [(1, 0), (2, 3), (1, 0)]).texts[2].xy
+    assert again == (pytest.approx(0.28), 1)
 
 
 # ---------------------------------------------------------------- diagrams

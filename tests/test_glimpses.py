@@ -69,10 +69,10 @@ def test_scanpath_goes_down_and_does_not_return():
 
 
 def test_boards_hold_the_digit_its_twins_and_louder_things():
-    digits = torch.rand(50, PIXELS, generator=generator(1)) * 0.6
+    digits = torch.rand(200, PIXELS, generator=generator(1)) * 0.6
     board, where = boards(digits, digits, generator(2), twins=2, loud=3)
-    assert board.shape == (50, PLACES, PIXELS)
-    torch.testing.assert_close(board[torch.arange(50), where], digits)
+    assert board.shape == (200, PLACES, PIXELS)
+    torch.testing.assert_close(board[torch.arange(200), where], digits)
     mean = board.mean(-1)
     assert ((mean == 0).sum(1) == 10).all()
     assert ((mean > 0.6).sum(1) == 3).all()  # 0.3 + 0.5
@@ -80,7 +80,7 @@ def test_boards_hold_the_digit_its_twins_and_louder_things():
     assert set(where.tolist()) == set(range(PLACES))
     pixels = digits.sort(-1).values  # a twin is somebody's pixels in another order
     twins = (mean > 0) & (mean < 0.6)
-    twins[torch.arange(50), where] = False
+    twins[torch.arange(200), where] = False
     for twin in board[twins][:10].sort(-1).values:
         assert (pixels - twin).abs().amax(-1).min() == 0
 

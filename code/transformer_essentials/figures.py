@@ -437,8 +437,11 @@ def gaze(image, path=(), *, title=None, size=2.4, ax=None):
     """An image with the places looked at, numbered and joined in their order.
 
     image: (Y, X) from 0 to 1, drawn from white to navy, or (Y, X, 3), red, green, blue.
-    path: places (row, column) in pixels. size: width in inches, where no ax is given.
+    path: places (row, column) in pixels; one that comes again is drawn a little to the right.
+    size: width in inches, where no ax is given.
     """
+    path = [(y, x + 0.07 * len(image[0]) * list(path[:n]).count((y, x)))
+            for n, (y, x) in enumerate(path)]
     image = np.clip(np.asarray(image), 0, 1)
     ax = _axes(ax, size, size * image.shape[0] / image.shape[1])
     ax.imshow(image, BLUES, vmin=0, vmax=1, interpolation="none")

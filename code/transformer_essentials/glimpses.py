@@ -58,7 +58,7 @@ def saliency(image: Tensor, centres=(4, 8), surround: int = 4) -> Tensor:
     total = torch.zeros_like(red)
     for centre in centres:
         contrast = (blur(channels, centre) - blur(channels, centre * surround)).abs()
-        total += (contrast / contrast.amax((1, 2), keepdim=True).clamp(min=1e-3)).sum(0)
+        total += (contrast / contrast.amax((1, 2), keepdim=True).clamp(min=0.01)).sum(0)
     return total / total.max().clamp(min=1)
 
 
