@@ -313,6 +313,19 @@ def test_curves_refuse_what_they_cannot_show(series):
         figures.curves([1, 2], series)
 
 
+def test_gaze_numbers_the_places_in_their_order():
+    image = np.linspace(0, 1, 12).reshape(3, 4)
+    ax = figures.gaze(image, [(0, 1), (2, 3), (1, 0)], title="three looks")
+    np.testing.assert_array_equal(ax.images[0].get_array(), image)
+    assert ax.images[0].get_clim() == (0, 1)
+    assert [(t.get_text(), t.xy) for t in ax.texts] == [("1", (1, 0)), ("2", (3, 2)), ("3", (0, 1))]
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[1, 0], [3, 2], [0, 1]])
+    assert figures.gaze(np.full((3, 4, 3), 1.2)).images[0].get_array().max() == 1
+    assert len(figures.gaze(image).lines) == 0
+    again = figures.gaze(image, [(1, 0), (2, 3), (1, 0)]).texts[2].xy
+    assert again == (pytest.approx(0.28), 1)
+
+
 # ---------------------------------------------------------------- diagrams
 
 

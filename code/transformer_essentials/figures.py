@@ -454,6 +454,35 @@ def _stack(ax, x, y, steps, w, rise=0.56, h=0.36):
     return boxes
 
 
+# ---------------------------------------------------------------- images and where one looks
+
+
+def gaze(image, path=(), *, title=None, size=2.4, ax=None):
+    """An image with the places looked at, numbered and joined in their order.
+
+    image: (Y, X) from 0 to 1, drawn from white to navy, or (Y, X, 3), red, green, blue.
+    path: places (row, column) in pixels; one that comes again is drawn a little to the right.
+    size: width in inches, where no ax is given.
+    """
+    path = [(y, x + 0.07 * len(image[0]) * list(path[:n]).count((y, x)))
+            for n, (y, x) in enumerate(path)]
+    image = np.clip(np.asarray(image), 0, 1)
+    ax = _axes(ax, size, size * image.shape[0] / image.shape[1])
+    ax.imshow(image, BLUES, vmin=0, vmax=1, interpolation="none")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color=RULE)
+    ax.set_title(title, size=10, pad=5)
+    if len(path):
+        ys, xs = np.asarray(path, float).T
+        ax.plot(xs, ys, color=POINT, lw=1.6,
+                path_effects=[withStroke(linewidth=3.2, foreground=PAPER)])
+    for n, (y, x) in enumerate(path, 1):
+        ax.plot(x, y, "o", ms=12, color=POINT, mec=PAPER, mew=1.2, zorder=4)
+        ax.annotate(str(n), (x, y), ha="center", va="center_baseline", size=9, color=PAPER,
+                    zorder=5)
+    return ax
+
+
 # ---------------------------------------------------------------- the book's diagrams
 
 
