@@ -6,7 +6,7 @@
 #              make book INSTALL="uv pip install --python .venv --torch-backend=cpu"
 #   CHAPTERS the notebooks of `make execute`                                make execute CHAPTERS=chapters/attention/self-attention.ipynb
 #   PORT     the port of `make serve`
-#   JOBS     library tests at a time; NOTEBOOKS how many notebooks are tested at a time
+#   JOBS     tests at a time; NOTEBOOKS how many notebooks are tested at a time
 
 VENV      ?= .venv
 PYTHON    ?= python3
@@ -44,7 +44,7 @@ test-library: $(TEST_READY) ## test the library
 	  echo; echo "The library's tests failed. Run one alone:  $(BIN)/python -m pytest tests/FILE.py -k NAME"; exit 1; }
 
 test-book: $(TEST_READY) book ## build the book and test its pages, sources and exercises
-	@$(BIN)/python -m pytest tests/book -q || { \
+	@$(BIN)/python -m pytest tests/book -n $(JOBS) -q || { \
 	  echo; echo "The book's tests failed. Each failure above says what is wrong where; CONTRIBUTING.md has the rules."; exit 1; }
 
 test-notebooks: $(TEST_READY) ## run every notebook and compare its outputs with those that are stored
