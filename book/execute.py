@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import claims
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -111,6 +112,7 @@ def main(names: list[str]) -> int:
             faults.append(f"{path} went over its budget: make it smaller, or try an idle machine.")
     for fault in faults:
         print(fault, file=sys.stderr)
+    claims.PAGE.write_text(claims.page(), "utf-8")
     return bool(faults)
 
 
