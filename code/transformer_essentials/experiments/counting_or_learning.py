@@ -27,7 +27,7 @@ LONGEST = 64  # ids in a row, marks included
 
 @cache
 def english() -> tuple[Vocabulary, list[list[int]], list[list[int]]]:
-    """The vocabulary, and rows of ids to learn from and held out: paragraphs, cut where too long."""
+    """The vocabulary; rows of ids to learn from and held out: paragraphs, cut where too long."""
     texts = {True: [], False: []}  # held out?
     for paragraph in docstrings.paragraphs(("numpy", "matplotlib")):
         file = paragraph.where.split(":")[0]

@@ -28,7 +28,7 @@ CONFIG = MAEConfig(
 
 @cache
 def digits(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Images (B,1,8,8) with mean 0 and variance 1 in all, and labels: 1297 to learn, 500 to test."""
+    """Images (B,1,8,8), of mean 0 and variance 1 in all, and labels: 1297 to learn, 500 to test."""
     data = load_digits()
     images = torch.tensor(data.images[:, None], dtype=torch.float)
     images = (images - images.mean()) / images.std()
