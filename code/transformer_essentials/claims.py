@@ -44,6 +44,7 @@ class Claim:
         lines += ["", f"**Verdict: {self.verdict}.**"]
         plain = f"{self.says}\nVerdict: {self.verdict}."
         record = asdict(self) | {"verdict": self.verdict, "rows": self.rows()}
+        record["checks"] = list(self.checks.items())  # in this order: notebooks sort what has names
         return {"text/markdown": "\n".join(lines), "text/plain": plain, RECORD: record}
 
 
