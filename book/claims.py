@@ -56,7 +56,7 @@ def page() -> str:
         lines += [f"**{r['verdict'].capitalize()}.** {r['experiment']}", ""]
         lines += [f"| {r['unit']} | mean | each run |", "|---|---:|---|"]
         lines += [f"| {name} | {mean} | {values} |" for name, mean, values in r["rows"]]
-        lines += [""] + [f"- {'✓' if held else '✗'} {said}" for said, held in r["checks"].items()]
+        lines += [""] + [f"- {'✓' if held else '✗'} {said}" for said, held in dict(r["checks"]).items()]
     return "\n".join(lines) + "\n"
 
 

@@ -5,19 +5,8 @@ fail: a mutation that it lets pass is a bug that it would let pass. A piece that
 doesn't hold exactly once is an error too, so that the list follows the code.
 """
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import os
-import sys
-from pathlib import Path
-
 import pytest
-import transformer_essentials
-
-LIBRARY = Path(transformer_essentials.__file__).parent
-TESTS = Path(__file__).parent
-PACKAGE = "transformer_essentials"
+from planting import must_be_noticed, planted  # noqa: F401
 
 # (what is wrong, module, right, wrong, a test that must notice)
 MUTATIONS = [
@@ -308,58 +297,6 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-class Patched(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
-    """Imports one module of the library from another source than its file's."""
-
-    def __init__(self, module: str, source: str):
-        super().__init__(f"{PACKAGE}.{module}", str(LIBRARY / f"{module}.py"))
-        self.source, self.used = source, False
-
-    def find_spec(self, name, path=None, target=None):
-        return importlib.util.spec_from_loader(name, self) if name == self.name else None
-
-    def get_code(self, name):
-        self.used = True
-        return compile(self.source, self.path, "exec")
-
-
-def forget() -> dict:
-    """Take the library and its tests out of the loaded modules; return what was loaded."""
-    before, tests = dict(sys.modules), {test.stem for test in TESTS.glob("*.py")}
-    for name in before:
-        if name.split(".")[0] == PACKAGE or name.split(".")[-1] in tests:
-            del sys.modules[name]
-    return before
-
-
-@pytest.fixture
-def patched():
-    """Calling it swaps the library's source; afterwards all modules are as they were."""
-    before, path, finders = forget(), list(sys.path), list(sys.meta_path)
-
-    def swap(module: str, source: str) -> Patched:
-        finder = Patched(module, source)
-        sys.meta_path.insert(0, finder)
-        sys.path.insert(0, str(TESTS))
-        return finder
-
-    yield swap
-    forget()
-    sys.modules.update(before)
-    sys.path[:], sys.meta_path[:] = path, finders
-
-
-QUICK = (  # the named test alone, without plugins, as quickly as pytest goes
-    "-qx --tb=no --import-mode=importlib --assert=plain --disable-plugin-autoload "
-    "-p no:cacheprovider -p no:unraisableexception -p no:threadexception -p no:faulthandler"
-).split()
-
-
 @pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
-def test_planted_bug_is_noticed(what, module, right, wrong, test, patched):
-    source = (LIBRARY / f"{module}.py").read_text("utf-8")
-    assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
-    finder = patched(module, source.replace(right, wrong))
-    result = pytest.main([*QUICK, "-c", os.devnull, str(TESTS / test)])
-    assert finder.used
-    assert result == pytest.ExitCode.TESTS_FAILED, f"{test} does not notice: {what}"
+def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
+    must_be_noticed(planted, what, module, right, wrong, test)

@@ -1,9 +1,7 @@
 """The tests of the objectives are tested: each planted bug makes a named test fail."""
 
-import os
-
 import pytest
-from test_mutations import LIBRARY, QUICK, TESTS, patched  # noqa: F401
+from planting import must_be_noticed, planted  # noqa: F401
 
 # (what is wrong, right, wrong, a test of test_objectives.py that must notice)
 MUTATIONS = [
@@ -102,10 +100,5 @@ MUTATIONS = [
 
 
 @pytest.mark.parametrize("what, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
-def test_planted_bug_is_noticed(what, right, wrong, test, patched):  # noqa: F811
-    source = (LIBRARY / "objectives.py").read_text("utf-8")
-    assert source.count(right) == 1, f"objectives.py has this {source.count(right)} times: {right}"
-    finder = patched("objectives", source.replace(right, wrong))
-    result = pytest.main([*QUICK, "-c", os.devnull, str(TESTS / f"test_objectives.py::{test}")])
-    assert finder.used
-    assert result == pytest.ExitCode.TESTS_FAILED, f"{test} does not notice: {what}"
+def test_planted_bug_is_noticed(what, right, wrong, test, planted):  # noqa: F811
+    must_be_noticed(planted, what, "objectives", right, wrong, f"test_objectives.py::{test}")

@@ -1,9 +1,12 @@
 """The training command: what it writes, and that a chapter can load it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from transformer_essentials import train, weights
 from transformer_essentials.corpora import Pair
@@ -42,6 +45,23 @@ def test_the_same_seed_gives_the_same_weights(tsv):
     first = run("one", tsv, "--updates", "3", "--seed", "5")
     assert run("two", tsv, "--updates", "3", "--seed", "5")["sha256"] == first["sha256"]
     assert run("three", tsv, "--updates", "3", "--seed", "6")["sha256"] != first["sha256"]
+
+
+def test_under_torchrun(tsv):
+    """Two processes make the update that one makes of two batches, and write once."""
+    run("one", tsv, "--updates", "3", "--accumulate", "2")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    argv = ["two", "--tsv", str(tsv), "--folder", str(tsv.parent), *SMALL, "--updates", "3"]
+    found = subprocess.run(
+        [*torchrun, "-m", "transformer_essentials.train", *argv],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert found.stdout.count("two: 0.0 MB") == 1
+    one, two = (load_file(tsv.parent / f"{name}.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name in one:  # kept in half precision
+        torch.testing.assert_close(two[name], one[name], rtol=2e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(

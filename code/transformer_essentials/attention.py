@@ -40,6 +40,16 @@ def padding_mask(lengths: Tensor, S: int | None = None) -> Tensor:
     return (torch.arange(S, device=lengths.device) < lengths[:, None])[:, None]  # (B,1,S)
 
 
+def check_mask(mask: Tensor, B: int, S: int) -> Tensor:
+    """The mask, if it is bool and (B,S), a place for each token; otherwise a ValueError."""
+    if mask.dtype != torch.bool or mask.shape != (B, S):
+        raise ValueError(
+            f"the mask must be bool and have a place for each token, {(B, S)}; "
+            f"it is {mask.dtype} and {tuple(mask.shape)}"
+        )
+    return mask
+
+
 # ---------------------------------------------------------------- step 2: scores
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .attention import check_mask
 from .checkpoints import ACTIVATION_NAMES, field, fixed, tied
 from .heads import MaskedLM, Pooler, SequenceClassifier, SpanReader, TokenClassifier, initialise
 from .layers import Block
@@ -83,12 +84,7 @@ class Encoder(nn.Module):
         ``mask`` (B,T), bool, is True at the tokens that all may attend to; by default at all
         that aren't padding. ``segments`` (B,T) numbers the sentence that a token belongs to.
         """
-        mask = ids != self.config.pad if mask is None else mask
-        if mask.dtype != torch.bool or mask.shape != ids.shape:
-            raise ValueError(
-                f"the mask must be bool and shaped like ids, {tuple(ids.shape)}; "
-                f"it is {mask.dtype} and {tuple(mask.shape)}"
-            )
+        mask = ids != self.config.pad if mask is None else check_mask(mask, *ids.shape)
         x, attention = self.embed(ids, segments), []
         for block in self.layers():
             x, weights, _ = block(x, mask=mask[:, None], return_weights=return_attention)

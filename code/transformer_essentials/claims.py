@@ -44,6 +44,7 @@ class Claim:
         lines += ["", f"**Verdict: {self.verdict}.**"]
         plain = f"{self.says}\nVerdict: {self.verdict}."
         record = asdict(self) | {"verdict": self.verdict, "rows": self.rows()}
+        record["checks"] = list(self.checks.items())  # in this order: notebooks sort what has names
         return {"text/markdown": "\n".join(lines), "text/plain": plain, RECORD: record}
 
 
@@ -61,13 +62,10 @@ def claim(
 
     ``measured`` has a list of values a condition, one for each seed, in ``unit``, written as
     ``form`` says; ``checks`` is what should be seen if the claim holds, each with whether it was.
-    Raises ValueError without a check, or for a condition with fewer than three values.
+    Raises ValueError without a check or without a value.
     """
-    if not checks:
-        raise ValueError("a claim needs at least one check")
-    for name, values in measured.items():
-        if len(values) < 3:
-            raise ValueError(f"{name!r} has {len(values)} values; a claim needs three seeds or more")
+    if not checks or not measured or not all(map(len, measured.values())):
+        raise ValueError("a claim needs a check, a condition, and a value for each condition")
     measured = {name: [float(value) for value in values] for name, values in measured.items()}
     checks = {said: bool(held) for said, held in checks.items()}
     return Claim(paper, says, experiment, measured, checks, unit, form)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .attention import KeyValueCache
+from .attention import KeyValueCache, check_mask
 from .heads import IGNORE
 from .transformer import Memory
 
@@ -80,7 +80,7 @@ class EncoderDecoder(nn.Module):
 
     def read(self, source, mask=None, return_attention=False) -> tuple[Memory, tuple]:
         """The same, and the weights (B,H,S,S) of each layer, or None in their places."""
-        mask = source != self.pad if mask is None else _checked(mask, source)
+        mask = source != self.pad if mask is None else check_mask(mask, *source.shape)
         mask = None if mask.all() else mask[:, None]  # (B,1,S), if there is something to hide
         x, weights, _ = self.encoder(self.tokens(source), mask, return_attention=return_attention)
         return Memory(x, mask, [KeyValueCache() for _ in self.decoder.blocks]), weights
@@ -91,7 +91,9 @@ class EncoderDecoder(nn.Module):
         ``target_mask`` (B,T) as ``mask`` of the source; by default no token is hidden but the
         later ones.
         """
-        mask = None if target_mask is None else _checked(target_mask, target_in)[:, None]  # (B,1,T)
+        if target_mask is not None:
+            check_mask(target_mask, *target_in.shape)
+        mask = None if target_mask is None else target_mask[:, None]  # (B,1,T)
         x = self.tokens(target_in)
         return self.decoder(x, mask, memory, return_attention=return_attention)
 
@@ -131,15 +133,6 @@ class EncoderDecoder(nn.Module):
         x, _, cross = self.decoder(x, None, memory, state, return_attention)
         weights = cross[-1].mean(1)[:, 0] if return_attention else None
         return self.logits(x)[:, 0], state, weights
-
-
-def _checked(mask: Tensor, ids: Tensor) -> Tensor:
-    if mask.dtype != torch.bool or mask.shape != ids.shape:
-        raise ValueError(
-            f"a mask must be bool and shaped like its ids, {tuple(ids.shape)}; "
-            f"it is {mask.dtype} and {tuple(mask.shape)}"
-        )
-    return mask
 
 
 def shift_right(labels: Tensor, start: int, pad: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import KeyValueCache
+from .attention import KeyValueCache, check_mask
 from .checkpoints import ACTIVATION_NAMES, conv1d, field, fixed, fused, tied
 from .heads import initialise
 from .layers import Block
@@ -65,7 +65,7 @@ class Decoder(nn.Module):
         mask = self.real(ids) if mask is None and not past else mask
         positions = torch.arange(past, S, device=ids.device)
         if mask is not None:
-            check_mask(mask, (len(ids), S))
+            check_mask(mask, len(ids), S)
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, past:]  # (B,T)
             mask = mask[:, None]  # (B,1,S)
         x, attention = self.embed(ids, positions), []
@@ -81,14 +81,6 @@ class Decoder(nn.Module):
     def real(self, ids: Tensor) -> Tensor | None:
         """The mask by default; None if all tokens are real."""
         return None if self.config.pad is None else ids != self.config.pad
-
-
-def check_mask(mask: Tensor, shape: tuple[int, int]) -> None:
-    if mask.dtype != torch.bool or mask.shape != shape:
-        raise ValueError(
-            f"the mask must be bool and have a place for each token, {shape}; "
-            f"it is {mask.dtype} and {tuple(mask.shape)}"
-        )
 
 
 class GPT(Decoder):
@@ -150,7 +142,7 @@ class CausalLM(nn.Module):
         """Prompts (B,S), the shorter ones padded on the left; ``mask`` (B,S) as for the decoder."""
         mask = self.decoder.real(ids) if mask is None else mask
         mask = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
-        check_mask(mask, tuple(ids.shape))
+        check_mask(mask, *ids.shape)
         if ids.shape[1] == 0:
             raise ValueError("a prompt needs at least one token")
         if (wrong := (mask[:, :-1] & ~mask[:, 1:]).any(1) | ~mask[:, -1]).any():
@@ -194,7 +186,7 @@ class LastTokenClassifier(nn.Module):
         mask = self.decoder.real(ids) if mask is None else mask
         last = torch.full_like(ids[:, 0], ids.shape[1] - 1)
         if mask is not None:
-            check_mask(mask, tuple(ids.shape))
+            check_mask(mask, *ids.shape)
             last = (torch.arange(ids.shape[1], device=ids.device) * mask).argmax(1)  # (B,)
         found = self.decoder(ids, mask, return_attention)
         hidden, *attention = found if return_attention else (found,)

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import causal_mask, softmax_align
+from .attention import causal_mask, check_mask, softmax_align
 from .checkpoints import field, fixed, fused, tied
-from .gpt import CausalLM, Decoder, Prompt, check_mask
+from .gpt import CausalLM, Decoder, Prompt
 from .heads import initialise
 from .layers import FeedForward
 from .positions import relative_shift
@@ -231,7 +231,7 @@ class TransformerXL(Decoder):
         """
         c, (B, T) = self.config, ids.shape
         if mask is not None:
-            check_mask(mask, (B, T))
+            check_mask(mask, B, T)
             if memory is not None or (mask[:, :-1] & ~mask[:, 1:]).any():
                 raise ValueError("padding must come first: on the left, in a first segment")
         if memory is None:

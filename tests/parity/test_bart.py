@@ -228,9 +228,9 @@ def test_bad_input():
         model.step(six[:, t], state, memory)
     with pytest.raises(ValueError, match="6 tokens, but the model has 5 positions"):
         model.step(six[:, 5], state, memory)
-    with pytest.raises(ValueError, match=r"shaped like its ids, \(2, 4\); it is torch.int64"):
+    with pytest.raises(ValueError, match=r"have a place for each token, \(2, 4\); it is torch.int64"):
         model(SOURCE, TARGET, SOURCE)
-    with pytest.raises(ValueError, match=r"like its ids, \(2, 3\); it is torch.bool and \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"for each token, \(2, 3\); it is torch.bool and \(2, 4\)"):
         model(SOURCE, TARGET, target_mask=SOURCE != 1)
     with pytest.raises(ValueError, match="each text needs an end mark, the id 2"):
         bart.BARTForSequenceClassification(TINY)(torch.tensor([[5, 2], [5, 6]]))

@@ -129,7 +129,7 @@ def test_bad_input():
     model, ids = BERT(TINY), torch.ones(2, 6, dtype=torch.long)
     with pytest.raises(ValueError, match="6 tokens, but the model has 5 positions"):
         model(ids)
-    with pytest.raises(ValueError, match=r"bool and shaped like ids, \(2, 5\); it is torch.int64"):
+    with pytest.raises(ValueError, match=r"have a place for each token, \(2, 5\); it is torch.int64"):
         model(ids[:, :5], mask=ids[:, :5])
     with pytest.raises(ValueError, match=r"it is torch.bool and \(2, 1, 5\)"):
         model(ids[:, :5], mask=torch.ones(2, 1, 5, dtype=torch.bool))

@@ -1,13 +1,7 @@
-"""The parity tests of the decoders are tested: each bug planted makes a named test fail.
-
-As in ``tests/test_mutations.py``, whose machinery this uses.
-"""
-
-import os
+"""The parity tests of the decoders are tested: each bug planted makes a named test fail."""
 
 import pytest
-from parity.test_parity_mutations import Failures, planted  # noqa: F401
-from test_mutations import LIBRARY, QUICK, TESTS, patched  # noqa: F401
+from planting import must_be_noticed, planted  # noqa: F401
 
 GPT = "test_gpt.py::test_agrees[OpenAIGPTLMHeadModel-three-heads]"
 GPT2 = "test_gpt2.py::test_agrees[GPT2LMHeadModel-three-heads]"
@@ -62,7 +56,7 @@ MUTATIONS = [
      "* mask).argmax(1)", "* mask).argmin(1)",
      "test_gpt.py::test_agrees[OpenAIGPTForSequenceClassification-three-heads]"),
     ("the last place pooled, padding or not", "gpt",
-     "if mask is not None:\n            check_mask(mask, tuple(ids.shape))\n            last",
+     "if mask is not None:\n            check_mask(mask, *ids.shape)\n            last",
      "if False:\n            last",
      "test_gpt.py::test_agrees[OpenAIGPTForSequenceClassification-three-heads]"),
     ("attention of the layers in reverse", "gpt",
@@ -177,14 +171,6 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS]
-)
+@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
-    source = (LIBRARY / f"{module}.py").read_text("utf-8")
-    assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
-    finder = planted(module, source.replace(right, wrong))
-    failures = Failures()
-    pytest.main([*QUICK, "-c", os.devnull, str(TESTS / "parity" / test)], plugins=[failures])
-    assert finder.used
-    assert failures.when == ["call"], f"{test} does not notice: {what}"
+    must_be_noticed(planted, what, module, right, wrong, f"parity/{test}")

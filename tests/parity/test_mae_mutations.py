@@ -1,13 +1,7 @@
-"""The masked autoencoder's tests are tested: each planted bug makes a named test fail.
-
-As in ``test_parity_mutations.py``, whose machinery this uses.
-"""
-
-import os
+"""The masked autoencoder's tests are tested: each planted bug makes a named test fail."""
 
 import pytest
-from parity.test_parity_mutations import Failures, planted  # noqa: F401
-from test_mutations import LIBRARY, QUICK, TESTS, patched  # noqa: F401
+from planting import must_be_noticed, planted  # noqa: F401
 
 PRETRAINING = "test_pretraining_agrees[nine-patches]"
 ENCODER = "test_encoder_agrees[nine-patches]"
@@ -120,14 +114,6 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS]
-)
+@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
-    source = (LIBRARY / f"{module}.py").read_text("utf-8")
-    assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
-    finder = planted(module, source.replace(right, wrong))
-    failures, named = Failures(), str(TESTS / "parity" / f"test_mae.py::{test}")
-    pytest.main([*QUICK, "-c", os.devnull, named], plugins=[failures])
-    assert finder.used
-    assert failures.when == ["call"], f"{test} does not notice: {what}"
+    must_be_noticed(planted, what, module, right, wrong, f"parity/test_mae.py::{test}")

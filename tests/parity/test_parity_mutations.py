@@ -1,13 +1,7 @@
-"""The parity tests are tested: each bug planted in a model makes a named test fail.
-
-As in ``tests/test_mutations.py``, whose machinery this uses.
-"""
-
-import os
-import sys
+"""The parity tests are tested: each bug planted in a model makes a named test fail."""
 
 import pytest
-from test_mutations import LIBRARY, QUICK, TESTS, patched  # noqa: F401
+from planting import must_be_noticed, planted  # noqa: F401
 
 BERT_AGREES = "test_bert.py::test_agrees"
 # (what is wrong, module, right, wrong, a test that must notice)
@@ -55,7 +49,7 @@ MUTATIONS = [
      "mask=mask[:, None]", "mask=mask[:, :, None]",
      f"{BERT_AGREES}[BertModel-three-heads]"),
     ("one's own mask ignored", "bert",
-     "mask = ids != self.config.pad if mask is None else mask", "mask = ids != self.config.pad",
+     "self.config.pad if mask is None else check_mask(mask, *ids.shape)", "self.config.pad",
      "test_bert.py::test_any_token_can_be_hidden"),
     ("padding attended to", "bert",
      "ids != self.config.pad if mask is None", "ids == ids if mask is None",
@@ -253,32 +247,6 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def planted(patched):  # noqa: F811
-    """The same for the tests in this folder, which are loaded anew as well."""
-    here = {test.stem for test in (TESTS / "parity").glob("*.py")}
-    for name in list(sys.modules):
-        if name in here or name.startswith("parity."):
-            del sys.modules[name]
-    return patched
-
-
-class Failures:
-    """When tests failed: not in their fixtures, not while they were collected."""
-
-    def __init__(self):
-        self.when = []
-
-    def pytest_runtest_logreport(self, report):
-        self.when += [report.when] if report.failed else []
-
-
 @pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
-def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):
-    source = (LIBRARY / f"{module}.py").read_text("utf-8")
-    assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
-    finder = planted(module, source.replace(right, wrong))
-    failures = Failures()
-    pytest.main([*QUICK, "-c", os.devnull, str(TESTS / "parity" / test)], plugins=[failures])
-    assert finder.used
-    assert failures.when == ["call"], f"{test} does not notice: {what}"
+def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
+    must_be_noticed(planted, what, module, right, wrong, f"parity/{test}")

@@ -1,13 +1,7 @@
-"""Each bug planted in an encoder–decoder model makes a named test of its parity fail.
-
-As in ``test_parity_mutations.py``, whose machinery this uses.
-"""
-
-import os
+"""Each bug planted in an encoder–decoder model makes a named test of its parity fail."""
 
 import pytest
-from parity.test_parity_mutations import Failures, planted  # noqa: F401
-from test_mutations import LIBRARY, QUICK, TESTS, patched  # noqa: F401
+from planting import must_be_noticed, planted  # noqa: F401
 
 BART, MBART, MARIAN, T5 = (f"test_{name}.py::" for name in ("bart", "mbart", "marian", "t5"))
 # (what is wrong, module, right, wrong, a test that must notice)
@@ -23,7 +17,7 @@ MUTATIONS = [
      "None if mask.all() else", "None if mask.any() else",
      BART + "test_agrees[three-heads]"),
     ("one's own mask ignored", "encoder_decoder",
-     "source != self.pad if mask is None else _checked(mask, source)", "source != self.pad",
+     "source != self.pad if mask is None else check_mask(mask, *source.shape)", "source != self.pad",
      T5 + "test_agrees[three-heads]"),
     ("the encoder sees padding", "encoder_decoder",
      "self.encoder(self.tokens(source), mask, ", "self.encoder(self.tokens(source), ",
@@ -35,14 +29,14 @@ MUTATIONS = [
      "causal=memory is not None", "causal=False",
      T5 + "test_agrees[one-layer]"),
     ("the target's mask ignored", "encoder_decoder",
-     "None if target_mask is None else", "None if True else",
+     "mask = None if target_mask is None else target_mask[:, None]", "mask = None",
      BART + "test_agrees[relu]"),
     ("the target's mask in place of the causal one", "encoder_decoder",
      "causal=memory is not None", "causal=memory is not None and mask is None",
      BART + "test_agrees[relu]"),
     ("the target's padding hidden unasked", "encoder_decoder",
-     "None if target_mask is None else _checked(target_mask, target_in)[:, None]",
-     "(target_in != self.pad if target_mask is None else target_mask)[:, None]",
+     "if target_mask is not None:\n            check_mask(target_mask, *target_in.shape)",
+     "target_mask = target_in != self.pad if target_mask is None else target_mask\n        if target_mask is not None:\n            pass",
      MBART + "test_agrees[three-heads]"),
     ("each step stands at the first position", "encoder_decoder",
      "state[0].length if state else 0", "0",
@@ -266,14 +260,6 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what, module, right, wrong, test", MUTATIONS, ids=[mutation[0] for mutation in MUTATIONS]
-)
+@pytest.mark.parametrize("what, module, right, wrong, test", MUTATIONS, ids=[m[0] for m in MUTATIONS])
 def test_planted_bug_is_noticed(what, module, right, wrong, test, planted):  # noqa: F811
-    source = (LIBRARY / f"{module}.py").read_text("utf-8")
-    assert source.count(right) == 1, f"{module}.py has this {source.count(right)} times: {right}"
-    finder = planted(module, source.replace(right, wrong))
-    failures = Failures()
-    pytest.main([*QUICK, "-c", os.devnull, str(TESTS / "parity" / test)], plugins=[failures])
-    assert finder.used
-    assert failures.when == ["call"], f"{test} does not notice: {what}"
+    must_be_noticed(planted, what, module, right, wrong, f"parity/{test}")
