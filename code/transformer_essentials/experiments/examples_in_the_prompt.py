@@ -62,7 +62,7 @@ def next_word_loss(model, ids):
     return token_loss(model(inputs), labels)
 
 
-def learn(seed: int, n_layers: int, updates: int = 1000) -> GPT2ForCausalLM:
+def learn(seed: int, n_layers: int, updates: int = 600) -> GPT2ForCausalLM:
     """A model after so many batches of documents with codes of training."""
     rng = torch.Generator().manual_seed(seed)
     batches = iter(lambda: documents(64, False, rng)[0], None)
@@ -93,7 +93,7 @@ def best_possible() -> dict[str, float]:
     return found
 
 
-def run(seed: int, updates: int = 1000) -> dict[str, dict[str, float]]:
+def run(seed: int, updates: int = 600) -> dict[str, dict[str, float]]:
     deep, flat = learn(seed, 2, updates), learn(seed, 1, updates)
     return {
         "two layers": accuracy(deep),
