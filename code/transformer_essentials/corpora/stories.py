@@ -6,7 +6,7 @@
 
 For what is asked of models that write: to say a text in fewer words, and to answer in words. Two people
 do things; one of them does two, and is called *he* or *she* the second time. The summary is about this
-one, and leaves out what things are like. It isn't natural English: 54 words and one kind of sentence,
+one, and leaves out what things are like. It isn't natural English: 55 words and one kind of sentence,
 so that a tiny model can learn from it in seconds what large ones learn from the web.
 
 Written for this book; same licence as its code (MIT).
