@@ -67,7 +67,7 @@ def make(name: str, updates: int | None = None) -> tuple[nn.Module, dict]:
         history = corruptions.pretrain(model, kind, texts, updates, 0, progress=True)
     else:
         torch.manual_seed(0)
-        model, rng, updates = T5(CONFIG), Generator().manual_seed(0), updates or 2000
+        model, rng, updates = T5(CONFIG), Generator().manual_seed(0), updates or 900
         rows = examples(stories(8000, 200))
         batches = corruptions.drawn(lambda i: rows[i], len(rows), rng)
         history = train(model, loss, batches, updates=updates, lr=5e-3, warmup=20)
