@@ -101,7 +101,7 @@ def right(model, task: str, n: int = 200) -> float:
     return 100 * sum(a == b for a, b in zip(write(model, sources), targets)) / n
 
 
-def run(seed: int, updates: int = 300) -> dict[str, dict[str, float]]:
+def run(seed: int, updates: int = 700) -> dict[str, dict[str, float]]:
     together = learn(TASKS, seed, updates)
     alone = {task: learn([task], seed, updates) for task in TASKS}
     return {
