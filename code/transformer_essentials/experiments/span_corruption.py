@@ -61,7 +61,7 @@ def asked(text, kind: str, rng: Generator) -> tuple[list[int], list[int]]:
     return source, OBJECTIVES[kind](text, spans)
 
 
-def run(seed: int, updates: int = 150) -> dict[str, dict[str, float]]:
+def run(seed: int, updates: int = 400) -> dict[str, dict[str, float]]:
     told = stories(6000, seed=100 + seed)
     texts = [WORDS.encode(sum((s.words for s in told[i : i + 3]), ())) for i in range(0, 6000, 3)]
     pairs = [
