@@ -35,6 +35,7 @@ DIAGRAMS = {
     "six steps": lambda: figures.encoder_decoder(attention=True),
     "two papers": lambda: figures.bahdanau_vs_luong(),
     "transformer": lambda: figures.transformer(),
+    "corruptions": lambda: figures.corruptions(TORN),
 }
 CHARTS = {
     "heatmap": lambda: figures.heatmap(WEIGHTS, FRENCH, WORDS, title="Weights"),
@@ -49,6 +50,7 @@ CHARTS = {
     "curves": lambda: figures.curves(["short", "long"], {"with": [9, 8], "without": [9, 1]}),
     "timeline": lambda: figures.timeline(timeline.MODELS),
 }
+TORN = {"whole": [("the", 0.1), ("cat", 0.1), ("barks", 0.3)], "torn": [("▢", None), ("cat", 0.1)]}
 ALL = {**CHARTS, **DIAGRAMS}
 
 
@@ -327,6 +329,13 @@ def test_gaze_numbers_the_places_in_their_order():
 
 
 # ---------------------------------------------------------------- diagrams
+
+
+def test_corruptions_have_a_box_a_token_told_apart_by_lightness():
+    ax = figures.corruptions(TORN)
+    assert [t for t in texts(ax) if t not in TORN] == ["the", "cat", "barks", "▢", "cat"]
+    light = [figures.luminance(box.get_facecolor()) for box in ax.patches]
+    assert light[0] == light[1] == light[4] > light[2] > light[3] + 0.3
 
 
 def test_four_steps_write_the_running_example():

@@ -454,6 +454,26 @@ def _stack(ax, x, y, steps, w, rise=0.56, h=0.36):
     return boxes
 
 
+def corruptions(rows, *, title=None, ax=None):
+    """Texts below each other, a box for each token: what a corruption leaves of a text.
+
+    rows: {name: tokens}. A token is (text, tint): tint 0 to 1, by which sentences are told apart,
+    or None for a mark that stands in the place of words.
+    """
+    width = max(sum(_width(text) + 0.2 for text, _ in tokens) for tokens in rows.values())
+    left = max(map(_width, rows)) + 0.15
+    ax = _canvas(ax, left + width, 0.42 * len(rows))
+    for n, (name, tokens) in enumerate(rows.items()):
+        x, y = left, 0.42 * (len(rows) - n - 0.5)
+        _label(ax, left - 0.12, y, name, ha="right")
+        for text, tint in tokens:
+            w = _width(text) + 0.2
+            _box(ax, x + w / 2, y, text, w - 0.05, 0.3, fill=INK if tint is None else BLUES(tint))
+            x += w
+    ax.set_title(title)
+    return ax
+
+
 # ---------------------------------------------------------------- images and where one looks
 
 
