@@ -1,8 +1,8 @@
 """Masked words against replaced tokens, judged at the hidden places only and at all: ELECTRA.
 
 All encoders have the same size and get the same number of floating-point operations, the
-generator's among them. Then each is asked for something else: is a noun a person, an animal or a
-thing? It learns that from a few sentences with half of the nouns and is asked about the others.
+generator's among them. Then each learns from a few sentences, with half of the nouns, whether a
+noun is a person, an animal or a thing, and is asked about the other half.
 """
 
 from copy import deepcopy
@@ -12,10 +12,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..corpora.words import NOUNS
-from ..electra import (
-    ELECTRAConfig, ELECTRAForMaskedLM, ELECTRAForPreTraining, ELECTRAForTokenClassification,
-    replaced_token_loss, share_embeddings,
-)  # fmt: skip
+from ..electra import ELECTRAConfig, ELECTRAForMaskedLM, ELECTRAForPreTraining
+from ..electra import ELECTRAForTokenClassification, replaced_token_loss, share_embeddings
 from ..heads import IGNORE, masked_lm_loss, token_loss
 from ..objectives import choose, mask_tokens, replace_tokens
 from ..tokenizers import PAD, UNK
@@ -24,7 +22,7 @@ from ._sentences import MASK, batches, sentences
 
 SEEDS = (0, 1, 2)
 LABELLED, FINE_TUNING = 64, 60  # sentences with labels; updates on them
-LR, WEIGHT = 3e-3, 50  # of the discriminator's loss
+WEIGHT = 50  # of the discriminator's loss
 SIZES = dict(embedding_width=64, width=64, n_layers=3, n_heads=4, ff_width=256, max_length=8)
 
 
@@ -76,8 +74,7 @@ def kinds(vocabulary, ids, half: int):
 
 def fine_tuned(encoder, data, seed: int, updates: int) -> float:
     """Per cent of the other half of the nouns that are told right, in sentences set apart."""
-    config = encoder.config
-    model = ELECTRAForTokenClassification(config, n_labels=3)
+    model = ELECTRAForTokenClassification(encoder.config, n_labels=3)
     model.encoder = deepcopy(encoder)
     apart, texts = data.train[:1000], data.train[1000:]
     labels = kinds(data.vocabulary, texts, half=0)
@@ -105,7 +102,7 @@ def cost(model, loss, ids) -> int:
     return counter.get_total_flops()
 
 
-def run(seed: int, updates: int = 450) -> dict:
+def run(seed: int, updates: int = 300) -> dict:
     """{condition: per cent right, updates, operations of one}; ``updates`` are the first's."""
     data, found = sentences(), {}
     for name, task in TASKS.items():
@@ -116,10 +113,9 @@ def run(seed: int, updates: int = 450) -> dict:
             budget = updates * price
         affordable = max(1, budget // price)
         train(
-            model, loss, batches(data, seed), updates=affordable, lr=LR,
+            model, loss, batches(data, seed), updates=affordable, lr=3e-3,
             warmup=affordable // 10, progress=False,
         )  # fmt: skip
-        few = min(updates, FINE_TUNING)
-        right = fine_tuned(encoder, data, seed, few)
+        right = fine_tuned(encoder, data, seed, min(updates, FINE_TUNING))
         found[name] = {"right": right, "updates": affordable, "operations": price}
     return found
