@@ -1,8 +1,7 @@
 """Masked words against replaced tokens, judged at the hidden places only and at all: ELECTRA.
 
-All encoders have the same size and get the same number of floating-point operations, the
-generator's among them. Then each learns from a few sentences, with half of the nouns, whether a
-noun is a person, an animal or a thing, and is asked about the other half.
+All encoders have the same size and the same floating-point operations, the generator's included.
+Then each learns with half of the nouns if they are persons, and is asked about the other half.
 """
 
 from copy import deepcopy
