@@ -30,10 +30,10 @@ def transformer(n_source: int, n_target: int) -> nn.Module:
 
 
 def recurrent(n_source: int, n_target: int) -> nn.Module:
-    return Seq2Seq(n_source, n_target, attention="bahdanau", embed=96, width=96)
+    return Seq2Seq(n_source, n_target, attention="bahdanau", embed=64, width=64)
 
 
-TRANSLATORS = {"Transformer": (transformer, 3e-3), "recurrent": (recurrent, 7e-3)}
+TRANSLATORS = {"Transformer": (transformer, 3e-3), "recurrent": (recurrent, 1e-2)}
 
 
 def corpus(n: int = 10_000, split: str = "train", seed: int = 0):
