@@ -35,7 +35,12 @@ DIAGRAMS = {
     "six steps": lambda: figures.encoder_decoder(attention=True),
     "two papers": lambda: figures.bahdanau_vs_luong(),
     "transformer": lambda: figures.transformer(),
+<<<<<<< HEAD
     "corruptions": lambda: figures.corruptions(TORN),
+=======
+    "transformer with numbers": lambda: figures.transformer(numbered=True),
+    "residual stream": lambda: figures.residual_stream(),
+>>>>>>> vaswani
 }
 CHARTS = {
     "heatmap": lambda: figures.heatmap(WEIGHTS, FRENCH, WORDS, title="Weights"),
@@ -390,6 +395,21 @@ def test_transformer_has_every_part():
                         "feed-forward": 2, "add, normalise": 5, "embedding": 2, "× 6": 2,
                         "positions": 2, "linear": 1, "softmax": 1}.items():
         assert written.count(part) == times, part
+    numbered = texts(figures.transformer(numbered=True))
+    for number, times in {"1": 2, "2": 2, "3": 3, "4": 2, "5": 5, "6": 1}.items():
+        assert written.count(number) == 0 and numbered.count(number) == times, number
+
+
+def test_residual_stream_normalises_on_it_and_beside_it():
+    """Post-norm has its norms on the stream, where the plus signs are; pre-norm on the branches."""
+    ax = figures.residual_stream()
+    at = {}
+    for text in ax.texts:
+        at.setdefault(text.get_text(), []).append(round(text.get_position()[0], 2))
+    post, pre = sorted(at["post-norm"] + at["pre-norm"])
+    assert at["+"].count(post) == at["+"].count(pre) == 2
+    assert at["norm"].count(post) == 2 and at["norm"].count(pre) == 0
+    assert at["norm"].count(at["attention"][1]) == 2 and at["attention"] == at["feed-forward"]
 
 
 @pytest.mark.parametrize("name", DIAGRAMS)

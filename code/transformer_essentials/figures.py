@@ -730,16 +730,56 @@ def bahdanau_vs_luong(ax=None):
     return ax
 
 
-def transformer(ax=None):
-    """The encoder-decoder Transformer of Vaswani et al. 2017 (figure 1), upwards."""
+def residual_stream(ax=None):
+    """One layer's residual stream, upwards: normalised after each sum, and before each branch.
+
+    Left as in Vaswani et al. 2017, right as in Radford et al. 2019 (GPT-2).
+    """
+    ax, pitch = _canvas(ax, 6.3, 4.2), 1.4
+    for x, name in ((1.05, "post-norm"), (4.4, "pre-norm")):
+        post, aside = name == "post-norm", x + 1.25
+        start = _box(ax, x, 0.18, "word + place", 1.15, fill=PAPER)
+        ax.plot([x, x], [start.top[1], 3.74], color=ACCENT, lw=3.4, zorder=0.5)
+        for n, (text, carries) in enumerate((("attention", "what it\nhas read"),
+                                             ("feed-forward", "what it\nmakes of it"))):
+            y = 0.62 + pitch * n
+            part = _box(ax, aside, y + (0.42 if post else 0.7), text, 1.15, 0.32)
+            plus = _badge(ax, x, y + (0.76 if post else 1.04), "+")
+            if post:
+                _arrow(ax, (x, y), (aside, y), part.bottom)
+                _box(ax, x, y + 1.09, "norm", 0.62, 0.26, fill=DEEP)
+            else:
+                norm = _box(ax, aside, y + 0.28, "norm", 0.62, 0.26, fill=DEEP)
+                _arrow(ax, (x, y), (aside, y), norm.bottom)
+                _arrow(ax, norm.top, part.bottom)
+            _arrow(ax, part.top, (aside, plus.y), plus.right)
+            _label(ax, x - 0.2, plus.y + 0.02, carries, size=9, color=QUIET, ha="right")
+        _arrow(ax, (x, 3.7), (x, 3.9))
+        _label(ax, x, 4.05, name, size=11)
+    return ax
+
+
+def transformer(ax=None, numbered=False):
+    """The encoder-decoder Transformer of Vaswani et al. 2017 (figure 1), upwards.
+
+    numbered: a badge for each kind of part, 1 embedding, 2 positions, 3 attention, 4 feed-forward,
+    5 residual and norm, 6 output.
+    """
     ax, tops, parts = _canvas(ax, 5.3, 6.5), {}, {}
     decoder = ["masked self-attention", "cross-attention", "feed-forward"]
     for x, side, outer, inner, words, layers in (
             (1.3, -1, "left", "right", "source words", ["self-attention", "feed-forward"]),
             (4.0, 1, "right", "left", "target words so far", decoder)):
+        def mark(part, number, side=side):
+            if numbered:
+                _badge(ax, part.x - side * part.w / 2, part.y + part.h / 2, number)
+
         _label(ax, x, 0.05, words)
         embedding = _box(ax, x, 0.5, "embedding", 1.75)
         top = _badge(ax, x, 1.02, "+", "positions", ha=inner)
+        mark(embedding, 1)
+        if numbered:
+            _badge(ax, x - side * 0.36, 1.02, 2)
         _arrow(ax, (x, 0.17), embedding.bottom)
         _arrow(ax, embedding.top, top.bottom)
         for n, layer in enumerate(layers):
@@ -747,12 +787,15 @@ def transformer(ax=None):
             part, norm = _stack(ax, x, y, [layer, "add, normalise"], 1.75, 0.5)
             _arrow(ax, top.top, part.bottom)
             _arrow(ax, (x, y - 0.3), (edge, y - 0.3), (edge, norm.y), getattr(norm, outer))
+            mark(part, 3 if "attention" in layer else 4)
+            mark(norm, 5)
             parts[layer], top = part, norm
         ax.add_patch(FancyBboxPatch((x - 1.14, 1.36), 2.28, top.y - 1.06, fc="none", ec=RULE,
                                     boxstyle="round,pad=0,rounding_size=0.12"))
         _label(ax, x + side * 1.12, top.y + 0.41, "× 6", ha=outer)
         tops[side] = top
     linear, softmax = _stack(ax, x, top.y + 0.68, ["linear", "softmax"], 1.75, 0.5)
+    mark(linear, 6)
     _arrow(ax, top.top, linear.bottom)
     _arrow(ax, softmax.top, (x, softmax.y + 0.4))
     _label(ax, x, softmax.y + 0.5, "next target word")
