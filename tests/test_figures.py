@@ -35,12 +35,9 @@ DIAGRAMS = {
     "six steps": lambda: figures.encoder_decoder(attention=True),
     "two papers": lambda: figures.bahdanau_vs_luong(),
     "transformer": lambda: figures.transformer(),
-<<<<<<< HEAD
     "corruptions": lambda: figures.corruptions(TORN),
-=======
     "transformer with numbers": lambda: figures.transformer(numbered=True),
     "residual stream": lambda: figures.residual_stream(),
->>>>>>> vaswani
 }
 CHARTS = {
     "heatmap": lambda: figures.heatmap(WEIGHTS, FRENCH, WORDS, title="Weights"),
