@@ -1,8 +1,9 @@
 """BART (Lewis et al., 2020): an encoder that reads a spoilt text, a decoder that writes it anew.
 
-What differs from the Transformer of 2017: GELU, learned positions, a norm after the embeddings,
-weights from N(0, 0.02), and one token table for the source, the target and the output (section
-2.1). Shape letters as in encoder_decoder.py, and L labels.
+What differs from the Transformer of 2017: GELU and weights from N(0, 0.02) (section 2.1) and, in
+the published code, learned positions, a norm after the embeddings, and token vectors without the
+factor √D. One token table serves source, target and output, as it did then. Shape letters as in
+encoder_decoder.py, and L labels.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class BARTConfig:
     forced: int | None = None  # the id that every text has to begin with, if there is such a one
 
 
-PRESETS = {  # sections 2.1 and 5.1 of the paper
+PRESETS = {  # layers and widths: sections 2.1, 4 and 5.1 of the paper; the rest as published
     "base": BARTConfig(),
     "large": BARTConfig(width=1024, n_layers=12, n_decoder_layers=12, n_heads=16, ff_width=4096),
 }

@@ -195,7 +195,8 @@ def drop_spans(tokens: Sequence, dropped: Sequence[bool], sentinels: Sequence) -
     """A sentinel in place of each dropped span -> source, target (Raffel et al., 2020, figure 2).
 
     The target is each sentinel followed by what it stands for, and, where the text goes on after
-    the last span, one more sentinel. Neither has an end mark yet.
+    the last span, one more sentinel (the paper's section 3.1.4 has it always). Neither has an end
+    mark yet.
     """
     source, target, after = [], [], iter(sentinels)
     before = False  # was the token before dropped?

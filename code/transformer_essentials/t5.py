@@ -1,10 +1,11 @@
 """T5 (Raffel et al., 2020): every task of language as text to text.
 
-What differs from the Transformer of 2017 (section 2.1): norms before the sub-layers, without
-centring and without biases, as no layer here has biases; no positions but a number for each head
-and each distance, which is added to scores, the same in all layers of a stack; scores that aren't
-divided by √K, which the initialisation makes up for. Version 1.1 has gated GELU layers and an
-output matrix of its own. Shape letters as in encoder_decoder.py; K width of a head, F hidden.
+What differs from the Transformer of 2017: norms before the sub-layers, without centring and
+without biases; no positions but a number for each head and each distance, which is added to
+scores, the same in all layers of a stack (section 2.1). And in the published code: no biases
+anywhere; scores that aren't divided by √K, which the initialisation makes up for. Version 1.1 has
+gated GELU layers and an output matrix of its own. Shape letters as in encoder_decoder.py; K width
+of a head, F hidden.
 """
 
 from dataclasses import dataclass
