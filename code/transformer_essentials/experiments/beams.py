@@ -31,14 +31,17 @@ def vocabulary(pairs) -> Vocabulary:
 def small(words: Vocabulary, width: int = 64) -> Marian:
     """A small Marian with this vocabulary.
 
-    Its token vectors are drawn larger than the class does it, so that they, times √D, stand up to
-    the sinusoids from the start: a short training needs that.
+    Its weights are drawn larger than the class does it, to suit the width (Glorot & Bengio, 2010);
+    from N(0, 0.02), which suits wide models, so small a one hardly starts to learn.
     """
     model = Marian(
         MarianConfig(len(words), width, 1, 1, 4, 2 * width, 64, dropout=0.0, pad=PAD, eos=EOS)
     )
+    for weight in model.parameters():
+        if weight.dim() > 1:
+            torch.nn.init.xavier_uniform_(weight)
     with torch.no_grad():
-        model.tokens.weight.normal_(std=width**-0.5)[PAD] = 0.0
+        model.tokens.weight[PAD] = 0.0
     return model
 
 
