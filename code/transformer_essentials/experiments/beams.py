@@ -57,7 +57,7 @@ def search(model: Marian, source, beam: int, max_length: int = 24):
     return beam_search(model, source, beam, max_length, length_penalty=0)
 
 
-def run(seed: int, updates: int = 300) -> dict[str, dict[str, float]]:
+def run(seed: int, updates: int = 250) -> dict[str, dict[str, float]]:
     pairs = dates.pairs(4000, "zh", "fr", seed, style="long")
     words = vocabulary(pairs)
     torch.manual_seed(seed)
