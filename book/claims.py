@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from transformer_essentials.claims import RECORD, VERDICTS
+from transformer_essentials.claims import RECORD, VERDICTS, findings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "book" / "claims.md"
@@ -54,12 +54,16 @@ def page() -> str:
         lines += ["", f"(claim-{number})=", f"## {number}. {r['says']}", ""]
         lines += [f"Claimed by {{cite:t}}`{r['paper']}`; re-run in {{doc}}`/{chapter}`."]
         lines += [f"**{r['verdict'].capitalize()}.** {r['experiment']}", ""]
-        lines += [f"| {r['unit']} | mean | each run |", "|---|---:|---|"]
-        lines += [f"| {name} | {mean} | {values} |" for name, mean, values in r["rows"]]
-        lines += [""] + [f"- {'✓' if held else '✗'} {said}" for said, held in dict(r["checks"]).items()]
+        lines += findings(r)
     return "\n".join(lines) + "\n"
 
 
+def update() -> None:
+    """Write the page, unless it is what it should be."""
+    if not PAGE.exists() or PAGE.read_text("utf-8") != page():
+        PAGE.write_text(page(), "utf-8")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    update()
     print(f"{PAGE.relative_to(ROOT)}: {len(claims())} claims", file=sys.stderr)

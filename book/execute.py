@@ -112,7 +112,7 @@ def main(names: list[str]) -> int:
             faults.append(f"{path} went over its budget: make it smaller, or try an idle machine.")
     for fault in faults:
         print(fault, file=sys.stderr)
-    claims.PAGE.write_text(claims.page(), "utf-8")
+    claims.update()
     return bool(faults)
 
 

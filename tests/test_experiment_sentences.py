@@ -6,6 +6,7 @@ from transformer_essentials.bert import BERTConfig, BERTForMaskedLM
 from transformer_essentials.experiments import distillation
 from transformer_essentials.experiments._sentences import MASK, batches, masked, sentences
 from transformer_essentials.heads import IGNORE
+from transformer_essentials.pretrain import student_of
 from transformer_essentials.tokenizers import PAD, UNK
 
 
@@ -32,7 +33,7 @@ def test_batches_come_again_and_are_masked():
 def test_half_of_a_teacher():
     sizes = dict(vocabulary=9, n_layers=4, **distillation.SIZES)
     teacher = BERTForMaskedLM(BERTConfig(**sizes))
-    student = distillation.halved(teacher, 9)
+    student = student_of(teacher, 2)
     for ours, theirs in zip(student.encoder.blocks, teacher.encoder.blocks[::2], strict=True):
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.equal(a, b)

@@ -38,14 +38,20 @@ class Claim:
         ]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        lines = [f"| {self.unit} | mean | each run |", "|---|---:|---|"]
-        lines += [f"| {name} | {mean} | {values} |" for name, mean, values in self.rows()]
-        lines += [""] + [f"- {'✓' if held else '✗'} {said}" for said, held in self.checks.items()]
-        lines += ["", f"**Verdict: {self.verdict}.**"]
         plain = f"{self.says}\nVerdict: {self.verdict}."
         record = asdict(self) | {"verdict": self.verdict, "rows": self.rows()}
         record["checks"] = list(self.checks.items())  # in this order: notebooks sort what has names
-        return {"text/markdown": "\n".join(lines), "text/plain": plain, RECORD: record}
+        markdown = "\n".join([*findings(record), "", f"**Verdict: {self.verdict}.**"])
+        return {"text/markdown": markdown, "text/plain": plain, RECORD: record}
+
+
+def findings(record: dict) -> list[str]:
+    """Of a claim's record: the table of what was measured, and the checks. Lines of Markdown."""
+    return [
+        f"| {record['unit']} | mean | each run |", "|---|---:|---|",
+        *(f"| {name} | {mean} | {values} |" for name, mean, values in record["rows"]),
+        "", *(f"- {'✓' if held else '✗'} {said}" for said, held in record["checks"]),
+    ]  # fmt: skip
 
 
 def claim(

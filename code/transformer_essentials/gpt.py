@@ -110,7 +110,7 @@ class Prompt(NamedTuple):
     """What a language model goes on with."""
 
     ids: Tensor  # (B,S), with each row's last id in place of padding
-    padding: Tensor  # how many places of padding come before it, (B,)
+    padding: Tensor | None  # how many places of padding come before it, (B,); None: nowhere any
 
 
 class CausalLM(nn.Module):
@@ -148,7 +148,8 @@ class CausalLM(nn.Module):
         if (wrong := (mask[:, :-1] & ~mask[:, 1:]).any(1) | ~mask[:, -1]).any():
             row = int(wrong.int().argmax())
             raise ValueError(f"prompts must be padded on the left alone; prompt {row} isn't")
-        return Prompt(ids.where(mask, ids[:, -1:]), (~mask).sum(1))
+        padding = (~mask).sum(1)
+        return Prompt(ids.where(mask, ids[:, -1:]), padding if padding.any() else None)
 
     def first(self, memory: Prompt) -> Tensor:
         return memory.ids
@@ -168,7 +169,7 @@ class CausalLM(nn.Module):
         """Hidden states (B,T,D) of the ids (B,T) that come after what is cached."""
         S = caches[0].length + ids.shape[1]
         mask = None
-        if memory.padding.any():
+        if memory.padding is not None:
             mask = torch.arange(S, device=ids.device) >= memory.padding[:, None]  # (B,S)
         return self.decoder(ids, mask, caches=caches)
 

@@ -14,13 +14,12 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from . import t5, weights
+from . import weights
 from .corpora.stories import Story, stories, vocabulary
 from .experiments import corruptions
+from .experiments._pairs import drawn, pair_loss
 from .generation import greedy, pad
-from .heads import IGNORE, token_loss
 from .t5 import T5, T5Config
-from .tasks import padded
 from .tokenizers import EOS, PAD, Vocabulary
 from .training import train
 
@@ -44,10 +43,8 @@ def examples(told: list[Story], n_questions: int = 1) -> list[tuple[list[str], l
 
 
 def loss(model: nn.Module, rows) -> Tensor:
-    sources, targets = zip(*rows)
-    source = pad([WORDS.encode(words) + [EOS] for words in sources])
-    labels = padded([WORDS.encode(words) + [EOS] for words in targets], IGNORE)
-    return token_loss(model(source, t5.shift_tokens_right(labels, CONFIG)), labels)
+    """Of (source, target) words."""
+    return pair_loss(model, [(WORDS.encode(s), WORDS.encode(t)) for s, t in rows])
 
 
 def write(model: nn.Module, sources) -> list[list[str]]:
@@ -69,7 +66,7 @@ def make(name: str, updates: int | None = None) -> tuple[nn.Module, dict]:
         torch.manual_seed(0)
         model, rng, updates = T5(CONFIG), Generator().manual_seed(0), updates or 900
         rows = examples(stories(8000, 200))
-        batches = corruptions.drawn(lambda i: rows[i], len(rows), rng)
+        batches = drawn(lambda i: rows[i], len(rows), rng)
         history = train(model, loss, batches, updates=updates, lr=5e-3, warmup=20)
     return model, {
         "command": f"python -m transformer_essentials.storyteller {name}",

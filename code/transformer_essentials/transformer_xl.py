@@ -279,8 +279,9 @@ class TransformerXLForCausalLM(CausalLM):
 
     def start(self, memory: Prompt) -> tuple[Tensor, ...]:
         """What each layer remembers of the prompt but its last token."""
-        ids, (B, S) = memory.ids[:, :-1], memory.ids.shape
-        mask = torch.arange(S - 1, device=ids.device) >= memory.padding[:, None]  # (B,S-1)
+        ids, mask = memory.ids[:, :-1], None
+        if memory.padding is not None:
+            mask = torch.arange(ids.shape[1], device=ids.device) >= memory.padding[:, None]  # (B,S-1)
         return self.decoder.segment(ids, None, mask)[1]
 
     def step(self, ids: Tensor, state: tuple[Tensor, ...], memory: Prompt):

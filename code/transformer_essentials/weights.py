@@ -26,10 +26,15 @@ def save(name: str, model: nn.Module, record: dict, folder: Path = FOLDER) -> di
         (".safetensors", data),
         (".json", (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()),
     ):
-        unfinished = folder / f".{name}{suffix}"
-        unfinished.write_bytes(content)
-        unfinished.replace(folder / f"{name}{suffix}")
+        write_whole(folder / f"{name}{suffix}", content)
     return record
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write the file in one step, so that what stops it on the way leaves the old one."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
 
 
 def record(name: str, folder: Path = FOLDER) -> dict:

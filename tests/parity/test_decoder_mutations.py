@@ -159,7 +159,7 @@ MUTATIONS = [
      "self.read(memory.ids[:, :-1], caches, memory)", "self.read(memory.ids, caches, memory)",
      "test_gpt.py::test_cache"),
     ("padding seen beside a prompt without", "gpt",
-     "if memory.padding.any():", "if memory.padding.all():",
+     "padding if padding.any() else None", "padding if padding.all() else None",
      "test_gpt.py::test_cache"),
     ("padding of prompts forgotten", "gpt",
      ">= memory.padding[:, None]", ">= 0 * memory.padding[:, None]",

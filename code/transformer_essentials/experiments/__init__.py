@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from ..weights import machine
+from ..weights import machine, write_whole
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
@@ -76,7 +76,6 @@ def perform(name: str) -> dict:
         "runs": runs,
     }
     RESULTS.mkdir(exist_ok=True)
-    unfinished = RESULTS / f".{name}.json"
-    unfinished.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    unfinished.replace(RESULTS / f"{name}.json")
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    write_whole(RESULTS / f"{name}.json", text.encode())
     return made

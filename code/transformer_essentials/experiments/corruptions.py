@@ -11,17 +11,16 @@ import math
 import torch
 from torch import Generator
 
-from ..bart import BART, BARTConfig, shift_tokens_right
+from ..bart import BART, BARTConfig
 from ..corpora.stories import stories, vocabulary
-from ..generation import greedy, pad
-from ..heads import IGNORE, token_loss
+from ..generation import greedy
 from ..objectives import (
     bart_noise, sentence_permutation, text_infilling, token_deletion, token_masking,
 )  # fmt: skip
 from ..positions import sinusoids
-from ..tasks import padded
 from ..tokenizers import EOS, PAD, Vocabulary
 from ..training import train
+from ._pairs import batch, drawn, pair_loss
 
 SEEDS = (0, 1, 2)
 WORDS = Vocabulary(["<mask>", *vocabulary()])
@@ -57,33 +56,16 @@ def new_model(seed: int) -> BART:
     return model
 
 
-def batch(examples) -> tuple[torch.Tensor, torch.Tensor]:
-    """(source, target) ids -> (B,S), labels (B,T)."""
-    sources, targets = zip(*examples)
-    return pad([x + [EOS] for x in sources]), padded([x + [EOS] for x in targets], IGNORE)
-
-
-def loss(model, examples) -> torch.Tensor:
-    source, labels = batch(examples)
-    return token_loss(model(source, shift_tokens_right(labels, CONFIG)), labels)
-
-
-def drawn(make, n: int, rng: Generator, size: int = 32):
-    """Batches without end; ``make(i)`` is an example of n."""
-    while True:
-        yield [make(i) for i in torch.randint(n, (size,), generator=rng).tolist()]
-
-
 def pretrain(model, kind: str, texts, updates: int, seed: int, progress=False):
     """Write the text as it was; it is spoilt anew each time."""
     rng = Generator().manual_seed(seed)
     batches = drawn(lambda i: (NOISE[kind](texts[i], rng), sum(texts[i], [])), len(texts), rng)
-    return train(model, loss, batches, updates=updates, lr=5e-3, warmup=20, progress=progress)
+    return train(model, pair_loss, batches, updates=updates, lr=5e-3, warmup=20, progress=progress)
 
 
 def summarize(model, examples, updates: int, seed: int, progress=False):
     batches = drawn(lambda i: examples[i], len(examples), Generator().manual_seed(seed))
-    return train(model, loss, batches, updates=updates, lr=2e-3, warmup=10, progress=progress)
+    return train(model, pair_loss, batches, updates=updates, lr=2e-3, warmup=10, progress=progress)
 
 
 def summaries(told) -> list[tuple[list[int], list[int]]]:
@@ -95,7 +77,7 @@ def measure(model, examples) -> dict[str, float]:
     written = greedy(model.eval(), batch(examples)[0], 10)
     right = [h.ids == target for h, (_, target) in zip(written, examples)]
     return {
-        "perplexity": math.exp(loss(model, examples).item()),
+        "perplexity": math.exp(pair_loss(model, examples).item()),
         "exact": 100 * sum(right) / len(right),
     }
 

@@ -4,13 +4,15 @@ The teacher is a BERT of four layers. Each student learns for half as many updat
 """
 
 import time
+from types import SimpleNamespace
 
 import torch
 
 from ..bert import BERTConfig, BERTForMaskedLM
 from ..distilbert import DistilBERTConfig, DistilBERTForMaskedLM
 from ..heads import masked_lm_loss
-from ..objectives import distillation_loss
+from ..pretrain import student_of
+from ..tasks import Distillation
 from ..tokenizers import PAD
 from ..training import train
 from ._sentences import masked, sentences, share_right
@@ -19,30 +21,10 @@ SEEDS = (0, 1, 2)
 SIZES = dict(width=64, n_heads=4, ff_width=256, max_length=8, dropout=0.0)
 
 
-def halved(teacher: BERTForMaskedLM, vocabulary: int) -> DistilBERTForMaskedLM:
-    """A student with the teacher's tables and head, and every second one of its layers."""
-    student = DistilBERTForMaskedLM(DistilBERTConfig(vocabulary, n_layers=2, **SIZES))
-    known = teacher.state_dict()
-    for name, tensor in student.state_dict().items():
-        if ".blocks." in name:
-            layer = int(name.split(".")[2])
-            name = name.replace(f"blocks.{layer}.", f"blocks.{2 * layer}.")
-        tensor.copy_(known[name])
-    return student
-
-
 def taught(teacher: BERTForMaskedLM):
     """The loss of a student of this teacher."""
-
-    def loss(student, batch):
-        inputs, labels = batch
-        with torch.no_grad():
-            known = teacher.encoder(inputs)
-            theirs = teacher.head(known), known
-        hidden = student.encoder(inputs)
-        return distillation_loss((student.head(hidden), hidden), theirs, labels, inputs != PAD)[0]
-
-    return loss
+    marks = SimpleNamespace(pad=PAD)
+    return lambda student, batch: Distillation(student, marks, 8, teacher)(*batch)
 
 
 @torch.inference_mode()
@@ -81,7 +63,7 @@ def run(seed: int, updates: int = 300) -> dict:
     unlearned = DistilBERTForMaskedLM(DistilBERTConfig(size, n_layers=2, **SIZES))
     learn("teacher", teacher, words, updates)
     learn("alone", alone, words, updates // 2)
-    learn("begun with its layers", halved(teacher, size), words, updates // 2)
+    learn("begun with its layers", student_of(teacher, 2), words, updates // 2)
     learn("taught from nothing", unlearned, taught(teacher), updates // 2)
-    learn("begun and taught", halved(teacher, size), taught(teacher), updates // 2)
+    learn("begun and taught", student_of(teacher, 2), taught(teacher), updates // 2)
     return found

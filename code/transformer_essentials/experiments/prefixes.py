@@ -15,11 +15,10 @@ import torch
 
 from ..corpora import dates
 from ..generation import greedy, pad
-from ..heads import IGNORE, token_loss
-from ..t5 import T5, T5Config, shift_tokens_right
-from ..tasks import padded
+from ..t5 import T5, T5Config
 from ..tokenizers import EOS, PAD, Vocabulary
 from ..training import train
+from ._pairs import pair_loss
 
 SEEDS = (0, 1, 2)
 TASKS = ("iso:", "french:", "answer:")
@@ -55,16 +54,9 @@ CONFIG = T5Config(
 )  # fmt: skip
 
 
-def batch(rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """(source, target) words -> (B,S), labels (B,T)."""
-    sources, targets = zip(*rows)
-    labels = padded([WORDS.encode(words) + [EOS] for words in targets], IGNORE)
-    return pad([WORDS.encode(words) + [EOS] for words in sources]), labels
-
-
 def loss(model, rows) -> torch.Tensor:
-    source, labels = batch(rows)
-    return token_loss(model(source, shift_tokens_right(labels, CONFIG)), labels)
+    """Of (source, target) words."""
+    return pair_loss(model, [(WORDS.encode(s), WORDS.encode(t)) for s, t in rows])
 
 
 def batches(data: dict[str, list], seed: int, size: int = 16):

@@ -15,13 +15,12 @@ import torch
 from torch import Generator
 
 from ..corpora.stories import stories, vocabulary
-from ..generation import greedy, pad
-from ..heads import IGNORE, token_loss
+from ..generation import greedy
 from ..objectives import span_corruption
-from ..t5 import T5, T5Config, shift_tokens_right
-from ..tasks import padded
+from ..t5 import T5, T5Config
 from ..tokenizers import EOS, PAD, Vocabulary
 from ..training import train
+from ._pairs import batch, drawn, pair_loss
 
 SEEDS = (0, 1, 2)
 SENTINELS = ("<0>", "<1>", "<2>", "<3>")
@@ -36,23 +35,6 @@ OBJECTIVES = {  # text, what span_corruption gives -> what the decoder has to wr
     "the whole text": lambda text, spans: text,
     "the dropped spans": lambda text, spans: spans,
 }
-
-
-def batch(examples) -> tuple[torch.Tensor, torch.Tensor]:
-    """(source, target) ids -> (B,S), labels (B,T)."""
-    sources, targets = zip(*examples)
-    return pad([x + [EOS] for x in sources]), padded([x + [EOS] for x in targets], IGNORE)
-
-
-def loss(model, examples) -> torch.Tensor:
-    source, labels = batch(examples)
-    return token_loss(model(source, shift_tokens_right(labels, CONFIG)), labels)
-
-
-def drawn(make, n: int, rng: Generator, size: int):
-    """Batches without end; ``make(i)`` is an example of n."""
-    while True:
-        yield [make(i) for i in torch.randint(n, (size,), generator=rng).tolist()]
 
 
 def asked(text, kind: str, rng: Generator) -> tuple[list[int], list[int]]:
@@ -77,15 +59,15 @@ def run(seed: int, updates: int = 400) -> dict[str, dict[str, float]]:
             tokens = 16 / 64 * sum(len(source) + len(target) + 2 for source, target in first)
             batches = drawn(lambda i: asked(texts[i], kind, rng), len(texts), rng, 16)
             started = time.process_time()
-            train(model, loss, batches, updates=updates, lr=5e-3, warmup=20, progress=False)
+            train(model, pair_loss, batches, updates=updates, lr=5e-3, warmup=20, progress=False)
             seconds = (time.process_time() - started) / updates
-        batches = drawn(lambda i: pairs[0][i], 100, rng, 32)
+        batches = drawn(lambda i: pairs[0][i], 100, rng)
         train(
-            model, loss, batches, updates=max(2, 2 * updates // 5), lr=2e-3, warmup=10,
+            model, pair_loss, batches, updates=max(2, 2 * updates // 5), lr=2e-3, warmup=10,
             progress=False,
         )  # fmt: skip
         with torch.inference_mode():
-            perplexity = math.exp(loss(model.eval(), pairs[1]).item())
+            perplexity = math.exp(pair_loss(model.eval(), pairs[1]).item())
             written = greedy(model, batch(pairs[1])[0], 10)
         right = sum(h.ids == target for h, (_, target) in zip(written, pairs[1]))
         found[kind] = dict(
