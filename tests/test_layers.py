@@ -148,6 +148,32 @@ def test_block_with_caches():
     assert (caches[0].length, caches[1].length) == (5, 3)
 
 
+@pytest.mark.parametrize("norm", ["pre", "post"])
+@pytest.mark.parametrize("cross", [False, True])
+@torch.no_grad()
+def test_one_token_at_a_time(norm, cross):
+    """Without weights it goes another way: the same numbers, also with masks and a bias."""
+    block = randomise(Block(8, 2, 12, norm=norm, cross=cross, norm_layer=RMSNorm, gated=True)).eval()
+    x, memory, bias = randn(2, 5, 8), randn(2, 3, 8) if cross else None, randn(1, 2, 5, 5)
+    mask = torch.tensor([[True] * 5, [False] + [True] * 4])[:, None]
+    memory_mask = padding_mask(torch.tensor([3, 2])) if cross else None
+    whole = block(x, memory, mask=mask, memory_mask=memory_mask, causal=True, score_bias=bias)[0]
+    caches = KeyValueCache(), KeyValueCache()
+    for t in range(5):
+        y, weights, cross_weights = block(
+            x[:, t : t + 1], memory, mask=mask[..., : t + 1], memory_mask=memory_mask, causal=True,
+            score_bias=bias[:, :, t : t + 1, : t + 1], cache=caches,
+        )  # fmt: skip
+        same(y, whole[:, t : t + 1])
+        assert weights is None and cross_weights is None
+
+
+@torch.no_grad()
+def test_one_token_in_training():
+    block, x = randomise(Block(8, 2, 12, norm="pre", dropout=1.0)).train(), randn(2, 1, 8)
+    same(block(x, cache=(KeyValueCache(), None))[0], x)  # every branch is dropped here, too
+
+
 def test_block_dropout():
     x, memory = randn(2, 4, 8), randn(2, 5, 8)
     block = randomise(Block(8, 2, 12, norm="pre", cross=True, dropout=1.0)).train()

@@ -206,13 +206,13 @@ class KeyValueCache:
         T = keys.shape[2]
         if self.keys is None or self.length + T > self.keys.shape[2]:
             self._grow(keys, self.length + T)
-        self.keys[:, :, self.length : self.length + T] = keys
-        self.values[:, :, self.length : self.length + T] = values
+        self.keys.narrow(2, self.length, T).copy_(keys)
+        self.values.narrow(2, self.length, T).copy_(values)
         self.length += T
         return self.read()
 
     def read(self) -> tuple[Tensor, Tensor]:
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
 
     def select(self, rows: Tensor) -> "KeyValueCache":
         """The cache of these rows of the batch, in this order (repeats allowed)."""
@@ -276,6 +276,28 @@ class MultiHeadAttention(nn.Module):
         keys, values = self.split(self.k(source)), self.split(self.v(source))  # (B,H,S,K)
         return (keys, values) if cache is None else cache.append(keys, values)
 
+    def step(self, x, source, mask, score_bias, cache: KeyValueCache) -> Tensor:
+        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``."""
+        B, one = len(x), (self.n_heads, 1, self.head_width)
+        queries = self.q.forward(x).view(B, *one)  # (B,H,1,K)
+        if source is None:
+            new = self.k.forward(x).view(B, *one), self.v.forward(x).view(B, *one)
+            keys, values = cache.append(*new)  # (B,H,S,K)
+        else:
+            keys, values = self.keys_values(x, source, cache)
+        if mask is not None and mask.dim() == 3:
+            mask = mask[:, None]  # (B,1,1,S)
+        context = self.fused(queries, keys, values, mask, score_bias)
+        return self.o.forward(context.view(B, -1))
+
+    def fused(self, queries, keys, values, mask=None, score_bias=None, p=0.0, causal=False):
+        """Context (B,H,T,K), from PyTorch's kernel, which never stores the weights."""
+        if score_bias is not None:
+            mask = score_bias if mask is None else score_bias.masked_fill(~mask, -torch.inf)
+        return F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, dropout_p=p, scale=self.scale, is_causal=causal
+        )
+
     def forward(
         self,
         x: Tensor,
@@ -310,11 +332,7 @@ class MultiHeadAttention(nn.Module):
             weights = softmax_align(scores, mask)
             context = F.dropout(weights, p) @ values  # (B,H,T,K)
         else:
-            if score_bias is not None:
-                mask = score_bias if mask is None else score_bias.masked_fill(~mask, -torch.inf)
-            context = F.scaled_dot_product_attention(
-                queries, keys, values, attn_mask=mask, dropout_p=p, scale=self.scale,
-                is_causal=causal and plain,  # the kernel needs no mask for this
-            )  # fmt: skip
+            causal = causal and plain  # the kernel needs no mask for this
+            context = self.fused(queries, keys, values, mask, score_bias, p, causal)
             weights = None
         return self.o(context.transpose(1, 2).flatten(2)), weights  # (B,T,D)
