@@ -253,7 +253,9 @@ def main():
     parser.add_argument("--turns", type=int, default=15, help="how often each is timed")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--nanogpt", type=Path, help="nanoGPT's model.py")
-    parser.add_argument("--record", type=Path, help="write the results to this JSON file")
+    parser.add_argument(
+        "--record", type=Path, help="write the results to this JSON file; models not run stay in it"
+    )
     args = parser.parse_args()
     torch.set_num_threads(2)
     torch.manual_seed(0)
@@ -262,6 +264,8 @@ def main():
     if torch.cuda.is_available():
         results["GPT-2 on a GPU"] = measure_gpu(args.turns, args.nanogpt)
     if args.record:
+        if args.record.exists():
+            results = json.loads(args.record.read_text())["results"] | results
         record = {"machine": machine(), "threads": 2, "turns": args.turns, "results": results}
         args.record.parent.mkdir(parents=True, exist_ok=True)
         args.record.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -49,14 +49,22 @@ def record(name: str, folder: Path = FOLDER) -> dict:
 def load(name: str, model: nn.Module, folder: Path = FOLDER) -> dict:
     """Fill the model with these weights, strictly; return their record.
 
-    A file whose checksum differs from its record is refused before anything is loaded.
+    A file whose checksum differs from its record, or that is another model's, is refused before
+    anything is loaded.
     """
     made = record(name, folder)
     path = folder / f"{name}.safetensors"
     data = path.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != made["sha256"]:
         raise ValueError(f"{path.name} is damaged: sha256 {found}, its record says {made['sha256']}")
-    model.load_state_dict({k: v.to(torch.get_default_dtype()) for k, v in load_tensors(data).items()})
+    tensors = load_tensors(data)
+    there, here = ({k: tuple(v.shape) for k, v in x.items()} for x in (tensors, model.state_dict()))
+    if wrong := [k for k in here | there if here.get(k) != there.get(k)]:
+        raise ValueError(
+            f"{path.name} is another model's: {wrong[0]} is {there.get(wrong[0], 'missing')} there, "
+            f"{here.get(wrong[0], 'missing')} here"
+        )
+    model.load_state_dict({k: v.to(torch.get_default_dtype()) for k, v in tensors.items()})
     model.eval()
     return made
 
