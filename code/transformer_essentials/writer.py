@@ -40,8 +40,8 @@ def new_model(**sizes) -> GPT2ForCausalLM:
 
 def ids_of(tokenizer: Tokenizer, paragraphs: list[str]) -> Tensor:
     """All paragraphs in a row, with an end mark before each and at the end."""
-    found = [[0, *row.ids] for row in tokenizer.encode_batch(paragraphs)]
-    return torch.tensor(sum(found, []) + [0])
+    rows = tokenizer.encode_batch(paragraphs)
+    return torch.tensor([*(i for row in rows for i in (0, *row.ids)), 0])
 
 
 def windows(ids: Tensor, length: int, batch_size: int, rng: Generator) -> Iterator[Tensor]:

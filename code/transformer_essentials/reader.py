@@ -1,0 +1,115 @@
+"""A small BERT that has read the English of docstrings: made by command, its weights kept.
+
+    python -m transformer_essentials.reader
+
+trains it to fill in masked tokens of the text that ``writer.py`` learns to write, with the writer's
+tokenizer, and leaves ``reader.safetensors`` and ``reader.json`` among the weights: command, machine,
+seconds, curve, held-out loss, and that of one who knows frequencies alone. Shape letters: B batch, T tokens, N stretches of text.
+"""
+
+import time
+from collections.abc import Iterator
+
+import torch
+from tokenizers import Tokenizer
+from torch import Generator, Tensor
+
+from . import weights
+from .bert import BERTConfig, BERTForMaskedLM
+from .heads import IGNORE, masked_lm_loss
+from .objectives import choose, mask_tokens
+from .positions import sinusoids
+from .training import train
+from .writer import ids_of, texts, windows
+
+MASK, PAD = 1024, 1025  # behind the writer's ids, of which 0 is the end mark
+SIZES = {"width": 128, "n_layers": 3, "n_heads": 4, "ff_width": 512, "max_length": 32}
+
+
+def new_model(**sizes) -> BERTForMaskedLM:
+    """An untrained one; ``sizes`` in place of SIZES.
+
+    Tables start larger than BERT's, and positions as sinusoids: small ones take far longer to learn
+    that places differ.
+    """
+    model = BERTForMaskedLM(BERTConfig(PAD + 1, **(SIZES | sizes), dropout=0.0, pad=PAD))
+    tables = model.encoder.embeddings
+    with torch.no_grad():
+        tables.tokens.weight.normal_(std=0.1)
+        tables.positions.weight.copy_(0.1 * sinusoids(*tables.positions.weight.shape))
+    return model
+
+
+def spoilt(ids: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    """What the model reads, and what it has to say at the chosen tokens: (B,T) both."""
+    return mask_tokens(ids, choose(ids > 0, rng=rng), MASK, MASK, rng=rng)
+
+
+def batches(ids: Tensor, size: int, rng: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Stretches from random places, spoilt anew each time."""
+    return (spoilt(rows, rng) for rows in windows(ids, SIZES["max_length"], size, rng))
+
+
+@torch.inference_mode()
+def judge(model: BERTForMaskedLM, ids: Tensor) -> dict[str, float]:
+    """Of all tokens chosen in new text, once: the loss, and the share that is right."""
+    T = SIZES["max_length"]
+    inputs, labels = spoilt(ids[: len(ids) // T * T].view(-1, T), Generator().manual_seed(1))  # (N,T)
+    asked = labels != IGNORE
+    right = model.eval()(inputs, positions=asked).argmax(-1) == labels[asked]
+    return {
+        "loss": round(masked_lm_loss(model, inputs, labels).item(), 3),
+        "right": round(right.float().mean().item(), 3),
+    }
+
+
+def frequencies(learned: Tensor, held: Tensor) -> dict[str, float]:
+    """The same of a model that knows nothing but how often each piece was in the text learned."""
+    counts = learned[learned > 0].bincount(minlength=MASK).clamp(min=1).double()
+    pieces = held[held > 0]
+    return {
+        "loss": round((counts.sum() / counts)[pieces].log().mean().item(), 3),
+        "right": round((pieces == counts.argmax()).float().mean().item(), 3),
+    }
+
+
+def tokenizer() -> Tokenizer:
+    """The writer's."""
+    return Tokenizer.from_str(weights.record("writer")["tokenizer"])
+
+
+def load() -> tuple[BERTForMaskedLM, Tokenizer, dict]:
+    """The trained one, its tokenizer, and the record of its making."""
+    model = new_model()
+    weights.load("reader", model)
+    return model.eval(), tokenizer(), weights.record("reader")
+
+
+def main(updates: int = 6000, batch_size: int = 64, lr: float = 2e-3) -> dict:
+    """Train it and write weights and record, which is given back."""
+    started = time.process_time()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    learned, held = (ids_of(tokenizer(), paragraphs) for paragraphs in texts())
+    model, rng = new_model(), Generator().manual_seed(0)
+    history = train(
+        model, lambda m, batch: masked_lm_loss(m, *batch), batches(learned, batch_size, rng),
+        updates=updates, lr=lr, warmup=200,
+    )  # fmt: skip
+    return weights.save("reader", model, {
+        "command": "python -m transformer_essentials.reader",
+        "machine": weights.machine(),
+        "cpu_seconds": round(time.process_time() - started, 1),
+        "updates": updates,
+        "batch_size": batch_size,
+        "lr": lr,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "tokens": len(learned),
+        **judge(model, held),
+        "frequencies": frequencies(learned, held),
+        "curve": history.curve(),
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
