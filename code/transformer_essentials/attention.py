@@ -277,7 +277,10 @@ class MultiHeadAttention(nn.Module):
         return (keys, values) if cache is None else cache.append(keys, values)
 
     def step(self, x, source, mask, score_bias, cache: KeyValueCache) -> Tensor:
-        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``."""
+        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``.
+
+        The source is (B,S,·), the mask has three or four dimensions, as in ``forward``.
+        """
         B, one = len(x), (self.n_heads, 1, self.head_width)
         queries = self.q.forward(x).view(B, *one)  # (B,H,1,K)
         if source is None:

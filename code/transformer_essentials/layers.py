@@ -140,8 +140,9 @@ class Block(nn.Module):
     def step(self, x, memory, mask, memory_mask, score_bias, own_cache, cross_cache) -> Tensor:
         """``forward`` for the next token alone, when text is generated: x (B,D) -> (B,D).
 
-        A product with one row takes no longer than Python needs to ask for it. So this asks for
-        as little as it can: the same arithmetic, but no dropout and no hooks of modules.
+        With so small products a good part of the time goes into calling modules. So this makes as
+        few calls as it can: the same arithmetic, but for use outside training only, and without
+        the hooks of its parts. Masks, memory and bias as in ``forward``.
         """
         norm = self.attention_norm.forward
         x = x + self.attention.step(norm(x) if self.pre else x, None, mask, score_bias, own_cache)

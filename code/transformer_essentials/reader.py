@@ -29,8 +29,8 @@ SIZES = {"width": 128, "n_layers": 3, "n_heads": 4, "ff_width": 512, "max_length
 def new_model(**sizes) -> BERTForMaskedLM:
     """An untrained one; ``sizes`` in place of SIZES.
 
-    Tables start larger than BERT's, and positions as sinusoids: small ones take far longer to learn
-    that places differ.
+    Tables start larger than BERT's, and positions as sinusoids: from small random ones it took longer
+    to leave the stage in which only frequencies count.
     """
     model = BERTForMaskedLM(BERTConfig(PAD + 1, **(SIZES | sizes), dropout=0.0, pad=PAD))
     tables = model.encoder.embeddings
@@ -40,9 +40,10 @@ def new_model(**sizes) -> BERTForMaskedLM:
     return model
 
 
-def spoilt(ids: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+def spoilt(ids: Tensor, rng: Generator, shares=(0.8, 0.1)) -> tuple[Tensor, Tensor]:
     """What the model reads, and what it has to say at the chosen tokens: (B,T) both."""
-    return mask_tokens(ids, choose(ids > 0, rng=rng), MASK, MASK, rng=rng)
+    chosen = choose(ids > 0, rng=rng)  # no end marks
+    return mask_tokens(ids, chosen, MASK, vocabulary=MASK, shares=shares, rng=rng)
 
 
 def batches(ids: Tensor, size: int, rng: Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -52,9 +53,13 @@ def batches(ids: Tensor, size: int, rng: Generator) -> Iterator[tuple[Tensor, Te
 
 @torch.inference_mode()
 def judge(model: BERTForMaskedLM, ids: Tensor) -> dict[str, float]:
-    """Of all tokens chosen in new text, once: the loss, and the share that is right."""
+    """15% of the tokens of new text, all of them hidden: the loss, and the share that is right.
+
+    What is left over after the last whole stretch isn't asked.
+    """
     T = SIZES["max_length"]
-    inputs, labels = spoilt(ids[: len(ids) // T * T].view(-1, T), Generator().manual_seed(1))  # (N,T)
+    rows = ids[: len(ids) // T * T].view(-1, T)  # (N,T)
+    inputs, labels = spoilt(rows, Generator().manual_seed(1), shares=(1.0, 0.0))
     asked = labels != IGNORE
     right = model.eval()(inputs, positions=asked).argmax(-1) == labels[asked]
     return {
@@ -64,7 +69,7 @@ def judge(model: BERTForMaskedLM, ids: Tensor) -> dict[str, float]:
 
 
 def frequencies(learned: Tensor, held: Tensor) -> dict[str, float]:
-    """The same of a model that knows nothing but how often each piece was in the text learned."""
+    """Of all tokens held, for one who knows nothing but how often each was in the text learned."""
     counts = learned[learned > 0].bincount(minlength=MASK).clamp(min=1).double()
     pieces = held[held > 0]
     return {
