@@ -4,7 +4,8 @@
 
 trains it to fill in masked tokens of the text that ``writer.py`` learns to write, with the writer's
 tokenizer, and leaves ``reader.safetensors`` and ``reader.json`` among the weights: command, machine,
-seconds, curve, held-out loss, and that of one who knows frequencies alone. Shape letters: B batch, T tokens, N stretches of text.
+seconds, curve, held-out loss, and that of one who knows frequencies alone. Shape letters: B batch,
+T tokens, N stretches of text.
 """
 
 import time
@@ -86,8 +87,8 @@ def tokenizer() -> Tokenizer:
 def load() -> tuple[BERTForMaskedLM, Tokenizer, dict]:
     """The trained one, its tokenizer, and the record of its making."""
     model = new_model()
-    weights.load("reader", model)
-    return model.eval(), tokenizer(), weights.record("reader")
+    made = weights.load("reader", model)
+    return model, tokenizer(), made
 
 
 def main(updates: int = 6000, batch_size: int = 64, lr: float = 2e-3) -> dict:
@@ -95,20 +96,17 @@ def main(updates: int = 6000, batch_size: int = 64, lr: float = 2e-3) -> dict:
     started = time.process_time()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    learned, held = (ids_of(tokenizer(), paragraphs) for paragraphs in texts())
+    pieces = tokenizer()
+    learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
     model, rng = new_model(), Generator().manual_seed(0)
     history = train(
         model, lambda m, batch: masked_lm_loss(m, *batch), batches(learned, batch_size, rng),
         updates=updates, lr=lr, warmup=200,
     )  # fmt: skip
+    command = "python -m transformer_essentials.reader"
+    settings = dict(updates=updates, batch_size=batch_size, lr=lr)
     return weights.save("reader", model, {
-        "command": "python -m transformer_essentials.reader",
-        "machine": weights.machine(),
-        "cpu_seconds": round(time.process_time() - started, 1),
-        "updates": updates,
-        "batch_size": batch_size,
-        "lr": lr,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **weights.making(command, started, model, **settings),
         "tokens": len(learned),
         **judge(model, held),
         "frequencies": frequencies(learned, held),

@@ -68,13 +68,9 @@ def make(name: str, updates: int | None = None) -> tuple[nn.Module, dict]:
         rows = examples(stories(8000, 200))
         batches = drawn(lambda i: rows[i], len(rows), rng)
         history = train(model, loss, batches, updates=updates, lr=5e-3, warmup=20)
+    command = f"python -m transformer_essentials.storyteller {name}"
     return model, {
-        "command": f"python -m transformer_essentials.storyteller {name}",
-        "machine": weights.machine(),
-        "seconds": round(history.seconds, 1),
-        "cpu_seconds": round(time.process_time() - started, 1),
-        "updates": updates,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **weights.making(command, started, model, seconds=round(history.seconds, 1), updates=updates),
         "curve": history.curve(30),
     }
 

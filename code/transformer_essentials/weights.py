@@ -7,6 +7,7 @@
 import hashlib
 import json
 import platform
+import time
 from pathlib import Path
 
 import torch
@@ -67,6 +68,20 @@ def load(name: str, model: nn.Module, folder: Path = FOLDER) -> dict:
     model.load_state_dict({k: v.to(torch.get_default_dtype()) for k, v in tensors.items()})
     model.eval()
     return made
+
+
+def making(command: str, started: float, model: nn.Module, **settings) -> dict:
+    """What a record says first: how, where and how long this model was made, and its size.
+
+    ``started``: the process's time when it began, in seconds.
+    """
+    return {
+        "command": command,
+        "machine": machine(),
+        "cpu_seconds": round(time.process_time() - started, 1),
+        **settings,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
 
 
 def machine() -> str:

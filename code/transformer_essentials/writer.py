@@ -69,9 +69,8 @@ def bits(model, tokenizer: Tokenizer, paragraphs: list[str], length: int = 128) 
 
 def load() -> tuple[GPT2ForCausalLM, Tokenizer, dict]:
     """The trained one, its tokenizer, and the record of its making."""
-    made = weights.record("writer")
     model = new_model()
-    weights.load("writer", model)
+    made = weights.load("writer", model)
     return model, Tokenizer.from_str(made["tokenizer"]), made
 
 
@@ -85,14 +84,10 @@ def main(updates: int = 1000, batch_size: int = 16, lr: float = 4e-3) -> dict:
     model, ids = new_model(), ids_of(tokenizer, learned)
     batches = windows(ids, SIZES["max_length"] + 1, batch_size, Generator().manual_seed(0))
     history = train(model, next_word_loss, batches, updates=updates, lr=lr, warmup=100)
+    command = "python -m transformer_essentials.writer"
+    settings = dict(updates=updates, batch_size=batch_size, lr=lr)
     return weights.save("writer", model, {
-        "command": "python -m transformer_essentials.writer",
-        "machine": weights.machine(),
-        "cpu_seconds": round(time.process_time() - started, 1),
-        "updates": updates,
-        "batch_size": batch_size,
-        "lr": lr,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **weights.making(command, started, model, **settings),
         "tokens": len(ids),
         "characters": sum(map(len, learned)),
         "bits_a_character": round(bits(model, tokenizer, held), 3),
