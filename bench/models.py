@@ -257,6 +257,14 @@ def main():
         "--record", type=Path, help="write the results to this JSON file; models not run stay in it"
     )
     args = parser.parse_args()
+    where = {"machine": machine(), "threads": 2, "turns": args.turns}
+    kept = {}
+    if args.record and args.record.exists():
+        *how, kept = json.loads(args.record.read_text()).values()
+        if how != [*where.values()]:
+            if set(args.models) != set(MODELS):
+                parser.error(f"{args.record} was measured with {how}, this is {where}: run all models")
+            kept = {}
     torch.set_num_threads(2)
     torch.manual_seed(0)
     print(f"{machine()}, 2 threads, {args.turns} turns: median (quartiles)")
@@ -264,9 +272,7 @@ def main():
     if torch.cuda.is_available():
         results["GPT-2 on a GPU"] = measure_gpu(args.turns, args.nanogpt)
     if args.record:
-        if args.record.exists():
-            results = json.loads(args.record.read_text())["results"] | results
-        record = {"machine": machine(), "threads": 2, "turns": args.turns, "results": results}
+        record = where | {"results": kept | results}
         args.record.parent.mkdir(parents=True, exist_ok=True)
         args.record.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 

@@ -27,9 +27,9 @@ END = "<end>"  # between paragraphs, with id 0
 SIZES = {"vocabulary": 1024, "width": 128, "n_layers": 3, "n_heads": 4, "max_length": 128}
 
 
-def texts() -> tuple[list[str], list[str]]:
+def texts(libraries: tuple[str, ...] = docstrings.LIBRARIES) -> tuple[list[str], list[str]]:
     """Paragraphs to learn from, and every twentieth, held out."""
-    found = [paragraph.text for paragraph in docstrings.paragraphs()]
+    found = [paragraph.text for paragraph in docstrings.paragraphs(libraries)]
     return [text for i, text in enumerate(found) if i % 20], found[::20]
 
 
