@@ -10,6 +10,7 @@ letters: B batch, T tokens, N stretches of text, V vocabulary, D width, E width 
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
@@ -19,12 +20,13 @@ from . import reader, weights
 from .albert import ALBERTConfig, ALBERTForMaskedLM
 from .electra import ELECTRAConfig, ELECTRAForPreTraining, replaced_token_loss
 from .heads import IGNORE, masked_lm_loss
-from .objectives import choose, distillation_loss, replace_tokens, static_masking
+from .objectives import choose, replace_tokens, static_masking
 from .pretrain import student_of
 from .reader import (
     MASK, PAD, SIZES, batches, begun, ids_of, judge, spoilt, stretches, texts, windows,
 )  # fmt: skip
 from .roberta import RoBERTaConfig, RoBERTaForMaskedLM
+from .tasks import Distillation
 from .training import train
 
 FIRST = 2  # RoBERTa's id of the end mark; 1 is its padding
@@ -94,15 +96,10 @@ def roberta_static(ids: Tensor, size: int, rng: Generator) -> Lesson:
 def distilbert(ids: Tensor, size: int, rng: Generator) -> Lesson:
     """The first two of the reader's three layers, taught by the reader."""
     teacher, _, _ = reader.load()
+    marks = SimpleNamespace(pad=PAD)
 
     def loss(student, batch):
-        inputs, labels = batch
-        with torch.no_grad():
-            known = teacher.encoder(inputs)
-            theirs = teacher.head(known), known
-        hidden = student.encoder(inputs)
-        ours = student.head(hidden), hidden
-        return distillation_loss(ours, theirs, labels, inputs != PAD)[0]
+        return Distillation(student, marks, SIZES["max_length"], teacher)(*batch)
 
     return Lesson(student_of(teacher, 2), loss, batches(ids, size, rng), judge)
 
@@ -195,7 +192,8 @@ def main(name: str, updates: int | None = None, batch_size: int = 64, lr: float 
     started = time.process_time()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    learned, held = (ids_of(reader.tokenizer(), paragraphs) for paragraphs in texts())
+    pieces = reader.tokenizer()
+    learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
     make, usual = KIN[name]
     updates = updates or usual
     lesson = make(learned, batch_size, Generator().manual_seed(0))
