@@ -116,7 +116,7 @@ def test_told(sign, told, found, false_alarms):
     }
 
 
-@pytest.mark.parametrize("name", readers.KIN)
+@pytest.mark.parametrize("name", sorted(set(readers.KIN) - set(readers.RECORDS_ALONE)))
 def test_shipped(name, text):
     """Paragraphs that none has seen, judged again: as the record says."""
     learned, held = text
@@ -128,6 +128,17 @@ def test_shipped(name, text):
     by_reader = found.pop("by_reader", {})
     assert by_reader == pytest.approx(made.get("by_reader", {}), abs=0.005)
     assert found == pytest.approx({key: made[key] for key in found}, abs=0.005)
+
+
+@pytest.mark.parametrize("name", readers.RECORDS_ALONE)
+def test_record_alone(name, text):
+    """It says how the weights are made, and belongs to this text; asking for them says so, too."""
+    made = weights.record(f"reader-{name}")
+    assert made["tokens"] == len(text[0]) and made["updates"] == readers.KIN[name][1]
+    command = f"python -m transformer_essentials.readers {name}"
+    assert made["command"] == command
+    with pytest.raises(FileNotFoundError, match=f"the record alone is kept; '{command}'"):
+        readers.load(name)
 
 
 @pytest.mark.parametrize("name", readers.KIN)

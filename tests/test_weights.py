@@ -6,9 +6,11 @@ import json
 import pytest
 import torch
 from helpers import randomise, seeded  # noqa: F401
+from safetensors.torch import load_file
 
 from transformer_essentials import weights
 from transformer_essentials.seq2seq import Seq2Seq
+from transformer_essentials.t5 import T5, T5Config
 
 
 def tiny(width=4):
@@ -42,6 +44,20 @@ def test_saving_leaves_the_model_alone(tmp_path):
     before = parameters(model)
     weights.save("tiny", model, {}, tmp_path)
     assert all(value.equal(before[name]) for name, value in parameters(model).items())
+
+
+def test_what_is_tied_is_kept_once(tmp_path):
+    """A T5's table is its output matrix: one tensor in the file, both names filled from it."""
+    config = T5Config(11, 8, 4, 1, 1, 2, 16)
+    saved, other = T5(config), T5(config)
+    weights.save("tied", saved, {}, tmp_path)
+    kept = load_file(tmp_path / "tied.safetensors")
+    assert "tokens.weight" in kept and "output.weight" not in kept
+    assert sum(t.numel() for t in kept.values()) == sum(p.numel() for p in saved.parameters())
+    weights.load("tied", other, tmp_path)
+    assert other.output.weight.data_ptr() == other.tokens.weight.data_ptr()
+    for name, value in parameters(saved).items():
+        assert value.half().float().equal(parameters(other)[name])
 
 
 @pytest.mark.parametrize("damage", ["a bit", "cut short", "another record"])

@@ -27,6 +27,17 @@ def initialise(module: nn.Module) -> nn.Module:
     return module
 
 
+def even(module: nn.Module) -> nn.Module:
+    """Each matrix such that what goes in with variance 1 comes out so; the same module.
+
+    ``initialise``'s 0.02 comes near that where models are wide; narrow ones hardly start with it.
+    """
+    for matrix in module.parameters():
+        if matrix.dim() == 2:
+            nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+    return module
+
+
 class Pooler(nn.Module):
     """A text as one vector: a dense layer and an activation on its first token."""
 

@@ -9,7 +9,6 @@ T tokens, N stretches of text.
 """
 
 import math
-import time
 from collections.abc import Iterator
 
 import torch
@@ -20,9 +19,9 @@ from torch import Generator, Tensor, nn
 from . import weights
 from .bert import BERTConfig, BERTForMaskedLM
 from .heads import IGNORE, masked_lm_loss
+from .lessons import Lesson, teach
 from .objectives import choose, mask_tokens
 from .positions import sinusoids
-from .training import train
 from .writer import ids_of, texts, windows
 
 MASK, PAD = 1024, 1025  # behind the writer's ids, of which 0 is the end mark
@@ -61,6 +60,11 @@ def stretches(ids: Tensor) -> Tensor:
     """The text cut into stretches one after the other, (N,T); what is left over is left out."""
     T = SIZES["max_length"]
     return ids[: len(ids) // T * T].view(-1, T)
+
+
+def words_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """BERT's, of the masked tokens: inputs, labels, (B,T) both."""
+    return masked_lm_loss(model, *batch)
 
 
 @torch.inference_mode()
@@ -111,25 +115,21 @@ def load() -> tuple[BERTForMaskedLM, Tokenizer, dict]:
 
 def main(updates: int = 6000, batch_size: int = 64, lr: float = 2e-3) -> dict:
     """Train it and write weights and record, which is given back."""
-    started = time.process_time()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    pieces = tokenizer()
-    learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
-    model, rng = new_model(), Generator().manual_seed(0)
-    history = train(
-        model, lambda m, batch: masked_lm_loss(m, *batch), batches(learned, batch_size, rng),
-        updates=updates, lr=lr, warmup=200,
+
+    def prepare(size: int) -> tuple[Lesson, Tensor, int]:
+        pieces = tokenizer()
+        learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
+        drawn = batches(learned, size, Generator().manual_seed(0))
+
+        def judged(model, held):
+            return judge(model, held) | {"frequencies": frequencies(learned, held)}
+
+        return Lesson(new_model(), words_loss, drawn, judged), held, len(learned)
+
+    return teach(
+        "reader", "python -m transformer_essentials.reader", prepare, updates=updates,
+        batch_size=batch_size, lr=lr, warmup=200,
     )  # fmt: skip
-    command = "python -m transformer_essentials.reader"
-    settings = dict(updates=updates, batch_size=batch_size, lr=lr)
-    return weights.save("reader", model, {
-        **weights.making(command, started, model, **settings),
-        "tokens": len(learned),
-        **judge(model, held),
-        "frequencies": frequencies(learned, held),
-        "curve": history.curve(),
-    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ letters: B batch, T tokens, N stretches of text, V vocabulary, D width, E width 
 """
 
 import argparse
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,31 +17,17 @@ from torch import Generator, Tensor, nn
 from . import reader, weights
 from .albert import ALBERTConfig, ALBERTForMaskedLM
 from .electra import ELECTRAConfig, ELECTRAForPreTraining, replaced_token_loss
-from .heads import IGNORE, masked_lm_loss
+from .heads import IGNORE
+from .lessons import Lesson, teach
 from .objectives import choose, replace_tokens, static_masking
 from .pretrain import student_of
 from .reader import (
-    MASK, PAD, SIZES, batches, begun, ids_of, judge, spoilt, stretches, texts, windows,
+    MASK, PAD, SIZES, batches, begun, ids_of, judge, spoilt, stretches, texts, windows, words_loss,
 )  # fmt: skip
 from .roberta import RoBERTaConfig, RoBERTaForMaskedLM
 from .tasks import Distillation
-from .training import train
 
 FIRST = 2  # RoBERTa's id of the end mark; 1 is its padding
-
-
-class Lesson(NamedTuple):
-    """What to train, on which batches, by which loss; how to judge it on the ids of new text."""
-
-    model: nn.Module
-    loss: Callable
-    batches: Iterator
-    judge: Callable[[nn.Module, Tensor], dict]
-
-
-def words_loss(model, batch) -> Tensor:
-    """BERT's, of the masked pieces: inputs, labels, (B,T) both."""
-    return masked_lm_loss(model, *batch)
 
 
 def counted_from(first: int, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -179,6 +163,8 @@ KIN = {  # each with its updates: some 20 minutes of one processor for 6000, 4 f
     "electra-from-nothing": (electra_from_nothing, 1000),
 }
 
+RECORDS_ALONE = ("roberta-static", "electra-from-nothing")  # for comparison: no weights are kept
+
 
 def load(name: str) -> tuple[nn.Module, dict]:
     """One of KIN, trained, and the record of its making."""
@@ -189,25 +175,18 @@ def load(name: str) -> tuple[nn.Module, dict]:
 
 def main(name: str, updates: int | None = None, batch_size: int = 64, lr: float = 2e-3) -> dict:
     """Train it and write weights and record, which is given back."""
-    started = time.process_time()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    pieces = reader.tokenizer()
-    learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
     make, usual = KIN[name]
     updates = updates or usual
-    lesson = make(learned, batch_size, Generator().manual_seed(0))
-    history = train(
-        lesson.model, lesson.loss, lesson.batches, updates=updates, lr=lr, warmup=min(200, updates),
+
+    def prepare(size: int) -> tuple[Lesson, Tensor, int]:
+        pieces = reader.tokenizer()
+        learned, held = (ids_of(pieces, paragraphs) for paragraphs in texts())
+        return make(learned, size, Generator().manual_seed(0)), held, len(learned)
+
+    return teach(
+        f"reader-{name}", f"python -m transformer_essentials.readers {name}", prepare,
+        updates=updates, batch_size=batch_size, lr=lr, warmup=min(200, updates),
     )  # fmt: skip
-    command = f"python -m transformer_essentials.readers {name}"
-    settings = dict(updates=updates, batch_size=batch_size, lr=lr)
-    return weights.save(f"reader-{name}", lesson.model, {
-        **weights.making(command, started, lesson.model, **settings),
-        "tokens": len(learned),
-        **lesson.judge(lesson.model, held),
-        "curve": history.curve(),
-    })  # fmt: skip
 
 
 if __name__ == "__main__":

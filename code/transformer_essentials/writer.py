@@ -8,7 +8,6 @@ Shape letters: B batch, T tokens.
 """
 
 import math
-import time
 from collections.abc import Iterator
 
 import torch
@@ -19,9 +18,9 @@ from . import weights
 from .corpora import docstrings
 from .gpt2 import GPT2Config, GPT2ForCausalLM
 from .heads import token_loss
+from .lessons import Lesson, teach
 from .objectives import next_token
 from .tokenizers import train_tokenizer
-from .training import train
 
 END = "<end>"  # between paragraphs, with id 0
 SIZES = {"vocabulary": 1024, "width": 128, "n_layers": 3, "n_heads": 4, "max_length": 128}
@@ -29,8 +28,13 @@ SIZES = {"vocabulary": 1024, "width": 128, "n_layers": 3, "n_heads": 4, "max_len
 
 def texts(libraries: tuple[str, ...] = docstrings.LIBRARIES) -> tuple[list[str], list[str]]:
     """Paragraphs to learn from, and every twentieth, held out."""
-    found = [paragraph.text for paragraph in docstrings.paragraphs(libraries)]
-    return [text for i, text in enumerate(found) if i % 20], found[::20]
+    learned, held = split(docstrings.paragraphs(libraries))
+    return [paragraph.text for paragraph in learned], [paragraph.text for paragraph in held]
+
+
+def split(paragraphs: list) -> tuple[list, list]:
+    """Those to learn from, and every twentieth, held out."""
+    return [p for i, p in enumerate(paragraphs) if i % 20], paragraphs[::20]
 
 
 def new_model(**sizes) -> GPT2ForCausalLM:
@@ -76,24 +80,26 @@ def load() -> tuple[GPT2ForCausalLM, Tokenizer, dict]:
 
 def main(updates: int = 1000, batch_size: int = 16, lr: float = 4e-3) -> dict:
     """Train it and write weights and record, which is given back."""
-    started = time.process_time()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    learned, held = texts()
-    tokenizer = train_tokenizer("bytes", learned, SIZES["vocabulary"], [END], END)
-    model, ids = new_model(), ids_of(tokenizer, learned)
-    batches = windows(ids, SIZES["max_length"] + 1, batch_size, Generator().manual_seed(0))
-    history = train(model, next_word_loss, batches, updates=updates, lr=lr, warmup=100)
-    command = "python -m transformer_essentials.writer"
-    settings = dict(updates=updates, batch_size=batch_size, lr=lr)
-    return weights.save("writer", model, {
-        **weights.making(command, started, model, **settings),
-        "tokens": len(ids),
-        "characters": sum(map(len, learned)),
-        "bits_a_character": round(bits(model, tokenizer, held), 3),
-        "curve": history.curve(),
-        "tokenizer": tokenizer.to_str(),
-    })  # fmt: skip
+
+    def prepare(size: int) -> tuple[Lesson, list[str], int]:
+        learned, held = texts()
+        pieces = train_tokenizer("bytes", learned, SIZES["vocabulary"], [END], END)
+        ids, rng = ids_of(pieces, learned), Generator().manual_seed(0)
+
+        def judge(model, held):
+            return {
+                "characters": sum(map(len, learned)),
+                "bits_a_character": round(bits(model, pieces, held), 3),
+                "tokenizer": pieces.to_str(),
+            }
+
+        drawn = windows(ids, SIZES["max_length"] + 1, size, rng)
+        return Lesson(new_model(), next_word_loss, drawn, judge), held, len(ids)
+
+    return teach(
+        "writer", "python -m transformer_essentials.writer", prepare, updates=updates,
+        batch_size=batch_size, lr=lr, warmup=100,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from torch import nn
 
 from transformer_essentials import generation
 from transformer_essentials.corpora import labelled
 from transformer_essentials.ctrl import CTRLConfig, CTRLForCausalLM
-from transformer_essentials.heads import token_loss
+from transformer_essentials.heads import even, token_loss
 from transformer_essentials.objectives import next_token
 from transformer_essentials.tokenizers import BOS, EOS, PAD, Vocabulary
 from transformer_essentials.training import train
@@ -49,9 +48,7 @@ def writer(rows, vocabulary: Vocabulary, seed: int, coded=True, updates=600, pro
         len(vocabulary), width=64, n_layers=2, n_heads=4, ff_width=128, max_length=24,
         dropout=0.0, pad=PAD, end=EOS,
     ))  # fmt: skip
-    for matrix in model.parameters():  # the library's start, 0.02, is made for wide models
-        if matrix.dim() == 2:
-            nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+    even(model)  # the library's start, 0.02, is made for wide models
     ids = generation.pad([[*tokens(vocabulary, c if coded else (), w), EOS] for c, w in rows])
     rng = torch.Generator().manual_seed(seed)
 

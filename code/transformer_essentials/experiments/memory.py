@@ -10,9 +10,8 @@ Measured on new stories, in nats: the loss a word, and at the names that the sto
 import random
 
 import torch
-from torch import nn
 
-from transformer_essentials.heads import token_loss
+from transformer_essentials.heads import even, token_loss
 from transformer_essentials.tokenizers import Vocabulary
 from transformer_essentials.training import train
 from transformer_essentials.transformer_xl import TransformerXLConfig, TransformerXLForCausalLM
@@ -60,9 +59,7 @@ def reader(memory: int, seed: int, updates=450, progress=False, ids=None):
         len(VOCABULARY), cutoffs=(), divide=1, width=48, n_layers=2, n_heads=2, head_width=24,
         ff_width=96, memory=memory, clamp=0, same_length=False, dropout=0.0, end=None,
     ))  # fmt: skip
-    for matrix in model.parameters():  # the library's start, 0.02, is made for wide models
-        if matrix.dim() == 2:
-            nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+    even(model)  # the library's start, 0.02, is made for wide models
     state = None
     ids = streams(64, SEGMENT * updates + 1, seed) if ids is None else ids
 
