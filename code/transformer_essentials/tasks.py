@@ -6,7 +6,7 @@ each model its task. Shape letters: B batch, T tokens.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -190,6 +190,28 @@ class Segments(NextToken):
             real = answers != IGNORE
             total = total - self.model.softmax.log_prob(hidden[real], answers[real]).sum()
         return total / (labels != IGNORE).sum()
+
+
+def in_order(streams: Tensor, length: int) -> tuple[Callable, Iterator[tuple]]:
+    """Loss and batches of a Transformer-XL that reads streams (B,n) side by side, segment by segment.
+
+    Each segment has the memory of those before it, also from update to update (Dai et al., 2019,
+    section 3.2); at the end it begins again, without any.
+    """
+    memory = None
+
+    def loss(model: TransformerXLForCausalLM, batch: tuple) -> Tensor:
+        nonlocal memory
+        ids, asked, begins = batch
+        log_p, memory, _ = model.segment(ids, None if begins else memory)
+        return token_loss(log_p, asked)
+
+    def segments():
+        while True:
+            for i in range(0, streams.shape[1] - length, length):
+                yield streams[:, i : i + length], streams[:, i + 1 : i + length + 1], i == 0
+
+    return loss, segments()
 
 
 class Translation(Task):

@@ -11,7 +11,8 @@ import random
 
 import torch
 
-from transformer_essentials.heads import even, token_loss
+from transformer_essentials.heads import even
+from transformer_essentials.tasks import in_order
 from transformer_essentials.tokenizers import Vocabulary
 from transformer_essentials.training import train
 from transformer_essentials.transformer_xl import TransformerXLConfig, TransformerXLForCausalLM
@@ -60,17 +61,9 @@ def reader(memory: int, seed: int, updates=450, progress=False, ids=None):
         ff_width=96, memory=memory, clamp=0, same_length=False, dropout=0.0, end=None,
     ))  # fmt: skip
     even(model)  # the library's start, 0.02, is made for wide models
-    state = None
     ids = streams(64, SEGMENT * updates + 1, seed) if ids is None else ids
-
-    def loss(model, batch):
-        nonlocal state
-        log_p, state, _ = model.segment(batch[0], state)  # with the memory of those before
-        return token_loss(log_p, batch[1])
-
-    pieces = ((ids[:, i : i + SEGMENT], ids[:, i + 1 : i + SEGMENT + 1])
-              for i in range(0, ids.shape[1] - 1, SEGMENT))  # fmt: skip
-    train(model, loss, pieces, updates=updates, lr=4e-3, warmup=20, progress=progress)
+    loss, segments = in_order(ids, SEGMENT)
+    train(model, loss, segments, updates=updates, lr=4e-3, warmup=20, progress=progress)
     return model.eval()
 
 
