@@ -77,7 +77,7 @@ class AdaptiveEmbedding(nn.Module):
         self.tables = nn.ModuleList(
             nn.Embedding(end - start, w) for (start, end), w in zip(pairwise(self.ends), widths)
         )
-        matrices = (nn.Parameter(torch.empty(width, w)) for w in widths)
+        matrices = (nn.Parameter(0.01 * torch.randn(width, w)) for w in widths)
         self.projections = nn.ParameterList(matrices if divide > 1 else ())
         self.width = width
 
@@ -211,8 +211,6 @@ class TransformerXL(Decoder):
         self.dropout = nn.Dropout(c.dropout)
         self.blocks = nn.ModuleList(RelativeBlock(c) for _ in range(c.n_layers))
         initialise(self)
-        for matrix in self.tokens.projections:
-            nn.init.normal_(matrix, std=0.01)
 
     def distances(self, S: int) -> Tensor:
         """Vectors of the distances S−1, …, 1, 0: (S,D), all sines before all cosines."""

@@ -181,6 +181,16 @@ def test_step_equals_whole():
         assert weights is None
 
 
+def test_matrices_of_rarer_words_begin_small():
+    """Also where the embedding is made by itself, whatever was in memory before."""
+    spoil = [torch.full((64, 32), torch.nan) for _ in range(50)]
+    del spoil
+    embedding = transformer_xl.AdaptiveEmbedding(900, 64, (300, 600), 2)
+    for matrix in embedding.projections:
+        assert matrix.std().item() == pytest.approx(0.01, rel=0.1)
+        assert abs(matrix.mean().item()) < 0.001
+
+
 def test_no_limit_of_length():
     model = randomise(TransformerXLForCausalLM(TINY))
     (found,) = greedy(model, torch.tensor([[4, 5]]), 60)
