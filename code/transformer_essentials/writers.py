@@ -263,7 +263,7 @@ KIN = {  # each with its updates, rows an update, and rate
     "transformer-xl": (transformer_xl, 1000, 64, 4e-3),
     "transformer-xl-alone": (transformer_xl_alone, 1000, 64, 4e-3),
     "bart": (bart, 4000, 32, 2e-3),
-    "t5": (t5, 5000, 32, 4e-3),
+    "t5": (t5, 10000, 32, 3e-3),
 }
 
 RECORDS_ALONE = ("transformer-xl-alone",)  # for comparison: no weights are kept
