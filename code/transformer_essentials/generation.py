@@ -96,9 +96,11 @@ def greedy(model, source: Tensor, max_length: int = 100, *, mask=None, stop=None
     source (B,S), ``mask`` (B,S) of left-padded prompts -> a Hypothesis for each. ``stop``: ids
     that end a text, in place of the model's.
     """
-    return extend(
-        model, source, lambda logits, _: logits.argmax(-1), max_length, mask=mask, stop=stop
-    )
+
+    def best(logits: Tensor, seen: Tensor) -> Tensor:
+        return logits.max(-1).indices  # argmax, which takes twice the time on a processor
+
+    return extend(model, source, best, max_length, mask=mask, stop=stop)
 
 
 # ---------------------------------------------------------------- sampling
