@@ -137,7 +137,7 @@ def test_record_alone(name, text):
     assert made["tokens"] == len(text[0]) and made["updates"] == readers.KIN[name][1]
     command = f"python -m transformer_essentials.readers {name}"
     assert made["command"] == command
-    with pytest.raises(FileNotFoundError, match=f"the record alone is kept; '{command}'"):
+    with pytest.raises(FileNotFoundError, match=f"only its record; '{command}' makes it"):
         readers.load(name)
 
 

@@ -60,6 +60,17 @@ def test_what_is_tied_is_kept_once(tmp_path):
         assert value.half().float().equal(parameters(other)[name])
 
 
+def test_buffers_are_kept_as_they_are(tmp_path):
+    """Half precision is for what was learned: 70000 would be infinite in it."""
+    saved, other = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2)
+    saved.num_batches_tracked.fill_(70_000)
+    saved.running_mean.copy_(torch.tensor([0.1, 1 / 3]))
+    weights.save("norm", saved, {}, tmp_path)
+    weights.load("norm", other, tmp_path)
+    assert other.num_batches_tracked == 70_000
+    assert other.running_mean.equal(saved.running_mean)
+
+
 @pytest.mark.parametrize("damage", ["a bit", "cut short", "another record"])
 def test_damaged_file_is_refused(tmp_path, damage):
     weights.save("tiny", tiny(), {}, tmp_path)

@@ -7,7 +7,7 @@ import torch
 from helpers import randomise, seeded  # noqa: F401
 
 from transformer_essentials import weights, writer, writers
-from transformer_essentials.corpora import docstrings
+from transformer_essentials.corpora import docstrings, labelled
 from transformer_essentials.corpora.docstrings import Paragraph
 from transformer_essentials.heads import IGNORE, even
 from transformer_essentials.tasks import Text, in_order
@@ -19,7 +19,10 @@ TEXTS = [
     "This class draws a line in the axes, whose color is that of the cycle.",
     "The tensor is moved to the device, and its gradient, too. Nothing else happens here.",
 ]
-PARAGRAPHS = [Paragraph(text, library, "") for text, library in zip(TEXTS, CODES)] * 12
+PARAGRAPHS = [
+    Paragraph(text, library, f"{library}.py:{line}")
+    for line in range(12) for text, library in zip(TEXTS, CODES)
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +53,24 @@ def test_codes_are_the_libraries_behind_all_other_ids():
 def test_split():
     """Every twentieth, as the writer has it; for a memory whole runs of twenty."""
     found = list(range(1000))
-    assert writers.split("gpt", found) == writer.split(found)
+    assert writers.split("gpt", found) == writers.split("ctrl", found) == writer.split(found)
     learned, held = writers.split("transformer-xl", found)
     assert held == [*range(20), *range(400, 420), *range(800, 820)]
     assert sorted(learned + held) == found and learned == sorted(learned)
+
+
+def test_bart_has_not_read_what_it_will_summarize(everything):
+    """Of the docstrings whose first lines are asked for, none is learned from."""
+    learned, held = writers.split("bart", everything)
+    assert {docstrings.split_of(p.where) for p in learned} == {"train"}
+    assert {docstrings.split_of(p.where) for p in held} == {"test"}
+    read, asked = {p.text for p in learned}, labelled.summaries(248, split="test")
+    assert sum(pair.summary in read for pair in asked) <= 1  # the same line stands elsewhere, too
+
+
+def test_packed_sentences_are_parted_by_a_space():
+    text = writers.whole(writers.packed(PARAGRAPHS[:2])[0])
+    assert writers.tokenizer().decode(text) == " " + " ".join(TEXTS[:2])
 
 
 def test_even_keeps_the_variance():
@@ -105,6 +122,8 @@ def test_memory_goes_on_from_update_to_update_and_ends_with_the_text():
     assert found[0] == pytest.approx(-log_p.gather(2, ids[:, 1:5, None]).mean().item())
     assert found[1] == pytest.approx(-second.gather(2, ids[:, 5:9, None]).mean().item())
     assert found[3] == found[0] and found[2] not in found[:2]
+    with pytest.raises(ValueError, match="streams of 4 tokens are too short for a segment of 4"):
+        next(in_order(ids[:, :4], 4)[1])
 
 
 def test_bart_mends_whole_texts():
@@ -121,8 +140,9 @@ def test_bart_mends_whole_texts():
 
 
 def test_t5_writes_what_was_dropped():
+    """Rows are stretches of the paragraphs, one behind the other, and nearly full."""
     source, _, labels = next(writers.t5(PARAGRAPHS, 8).batches)
-    wholes = {tuple(ids_of(text)[: ROOM - 1]) for text in TEXTS}
+    whole, lengths = " ".join(map(str, writers.whole(writers.packed(PARAGRAPHS)[0]))), []
     for row, asked in zip(source.tolist(), labels):
         asked = asked[asked != IGNORE].tolist()
         pieces, mended = {}, []
@@ -133,7 +153,9 @@ def test_t5_writes_what_was_dropped():
                 last.append(token)
         for token in row[: row.index(END)]:
             mended += pieces.get(token, [token])
-        assert tuple(mended) in wholes and asked[0] == SENTINELS[0]
+        assert " ".join(map(str, mended)) in whole and asked[0] == SENTINELS[0]
+        lengths.append(len(mended))
+    assert 50 < max(lengths) <= ROOM - 1
 
 
 # ---------------------------------------------------------------- how they are judged
@@ -231,7 +253,7 @@ def test_spans_are_judged_without_their_sentinels(monkeypatch):
         __module__ = "transformer_essentials.t5"
 
     # 15% of 20 tokens are one span of three, and the last span ends the text: 7, 7, 8
-    monkeypatch.setattr(writers, "read", lambda paragraphs: [Text([[7, 7, 7, 8] * 5])] * 70)
+    monkeypatch.setattr(writers, "packed", lambda paragraphs: [Text([[7, 7, 7, 8] * 5])] * 70)
     assert writers.judge_t5(T5(), []) == {
         "loss": pytest.approx(50 / 3, abs=1e-3), "right": pytest.approx(2 / 3, abs=1e-3),
     }  # fmt: skip
@@ -246,18 +268,23 @@ def test_shipped(name, everything):
     model, made = writers.load(name)
     learned, held = writers.split(name, everything)
     assert made["command"] == f"python -m transformer_essentials.writers {name}"
+    assert (made["updates"], made["batch_size"], made["lr"]) == writers.KIN[name][1:]
     assert made["parameters"] == sum(p.numel() for p in model.parameters())
-    assert made["tokens"] == sum(len(sum(text.parts, [])) for text in writers.read(learned))
+    assert made["tokens"] == len(writers.marked(learned))
     found = writers.KIN[name][0](PARAGRAPHS, 1).judge(model, held)
     for key, value in found.items():
         assert value == pytest.approx(made[key], abs=0.005), key
 
 
 @pytest.mark.parametrize("name", writers.RECORDS_ALONE)
-def test_record_alone(name):
+def test_record_alone(name, everything):
     command = f"python -m transformer_essentials.writers {name}"
-    assert weights.record(f"writer-{name}")["command"] == command
-    with pytest.raises(FileNotFoundError, match=f"the record alone is kept; '{command}'"):
+    made = weights.record(f"writer-{name}")
+    assert made["command"] == command
+    assert (made["updates"], made["batch_size"], made["lr"]) == writers.KIN[name][1:]
+    learned, _ = writers.split(name, everything)
+    assert made["tokens"] == len(writers.marked(learned))
+    with pytest.raises(FileNotFoundError, match=f"only its record; '{command}' makes it"):
         writers.load(name)
 
 

@@ -28,9 +28,10 @@ def initialise(module: nn.Module) -> nn.Module:
 
 
 def even(module: nn.Module) -> nn.Module:
-    """Each matrix such that what goes in with variance 1 comes out so; the same module.
+    """Whatever has two dimensions from N(0, 1 / columns); the same module.
 
-    ``initialise``'s 0.02 comes near that where models are wide; narrow ones hardly start with it.
+    What goes into a matrix with variance 1 comes out so. ``initialise``'s 0.02 is near that where
+    models are wide; narrow ones hardly start with it.
     """
     for matrix in module.parameters():
         if matrix.dim() == 2:

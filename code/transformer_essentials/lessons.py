@@ -21,8 +21,8 @@ class Lesson(NamedTuple):
 
 
 def teach(
-    name: str, command: str, prepare: Callable, *, updates: int, batch_size: int, lr: float,
-    warmup: int,
+    name: str, command: str, prepare: Callable[[int], tuple], *, updates: int, batch_size: int,
+    lr: float, warmup: int,
 ) -> dict:  # fmt: skip
     """Train on one core, write weights and record under this name; the record is given back.
 
@@ -39,6 +39,6 @@ def teach(
     return weights.save(name, model, {
         **weights.making(command, started, model, **settings),
         "tokens": n_tokens,
-        **lesson.judge(model, held),
+        **lesson.judge(model.eval(), held),
         "curve": history.curve(),
     })  # fmt: skip

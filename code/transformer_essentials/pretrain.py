@@ -174,6 +174,8 @@ def make_tokenizer(args: Namespace, texts: list[str], names: list[str]) -> Token
 
 def stream(task: Task, rows: list, batch_size: int, seed: int) -> Iterator[tuple]:
     """Whole batches without end, in another order each time through the rows."""
+    if len(rows) < batch_size:
+        raise ValueError(f"{len(rows)} rows don't make a batch of {batch_size}")
     rng = Generator().manual_seed(seed)
     while True:
         order = torch.randperm(len(rows), generator=rng).tolist()

@@ -193,10 +193,11 @@ class Segments(NextToken):
 
 
 def in_order(streams: Tensor, length: int) -> tuple[Callable, Iterator[tuple]]:
-    """Loss and batches of a Transformer-XL that reads streams (B,n) side by side, segment by segment.
+    """Loss and batches of a Transformer-XL that reads streams (B,n) side by side, in segments.
 
     Each segment has the memory of those before it, also from update to update (Dai et al., 2019,
-    section 3.2); at the end it begins again, without any.
+    section 3.2); at the end it begins again, without any. So each batch must be used once, in this
+    order: by one process, and from the beginning. n counts the tokens of a stream.
     """
     memory = None
 
@@ -207,6 +208,11 @@ def in_order(streams: Tensor, length: int) -> tuple[Callable, Iterator[tuple]]:
         return token_loss(log_p, asked)
 
     def segments():
+        if streams.shape[1] <= length:
+            raise ValueError(
+                f"streams of {streams.shape[1]} tokens are too short for a segment of {length}, "
+                "which is asked for the token behind it, too"
+            )
         while True:
             for i in range(0, streams.shape[1] - length, length):
                 yield streams[:, i : i + length], streams[:, i + 1 : i + length + 1], i == 0

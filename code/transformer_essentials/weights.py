@@ -20,7 +20,11 @@ FOLDER = Path(__file__).parent / "weights"
 
 def save(name: str, model: nn.Module, record: dict, folder: Path = FOLDER) -> dict:
     """Write the model's parameters and the record; return the record with its checksum."""
-    data = save_tensors({k: v.half().contiguous() for k, v in tensors(model).items()})
+    learned = {name for name, _ in model.named_parameters()}
+    data = save_tensors({
+        key: (value.half() if key in learned else value).contiguous()
+        for key, value in tensors(model).items()
+    })  # fmt: skip
     record = {**record, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, content in (
@@ -33,7 +37,7 @@ def save(name: str, model: nn.Module, record: dict, folder: Path = FOLDER) -> di
 
 def tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     """Parameters and buffers by name; what goes by two names, such as a tied table, by the first."""
-    state, names = model.state_dict(), {}  # a name for each piece of memory
+    state, names = model.state_dict(), {}  # the first name of each piece of memory
     for name, value in state.items():
         names.setdefault((value.data_ptr(), value.shape), name)
     return {name: state[name] for name in names.values()}
@@ -65,21 +69,21 @@ def load(name: str, model: nn.Module, folder: Path = FOLDER) -> dict:
     path = folder / f"{name}.safetensors"
     if not path.exists():
         raise FileNotFoundError(
-            f"of {name!r} the record alone is kept; {made['command']!r} makes the weights"
+            f"{path.name} is not here, only its record; {made['command']!r} makes it"
         )
     data = path.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != made["sha256"]:
         raise ValueError(f"{path.name} is damaged: sha256 {found}, its record says {made['sha256']}")
-    found = load_tensors(data)
-    there, here = ({k: tuple(v.shape) for k, v in x.items()} for x in (found, tensors(model)))
+    kept = load_tensors(data)
+    there, here = ({k: tuple(v.shape) for k, v in x.items()} for x in (kept, tensors(model)))
     if wrong := [k for k in here | there if here.get(k) != there.get(k)]:
         raise ValueError(
             f"{path.name} is another model's: {wrong[0]} is {there.get(wrong[0], 'missing')} there, "
             f"{here.get(wrong[0], 'missing')} here"
         )
     with torch.no_grad():
-        for name, value in tensors(model).items():
-            value.copy_(found[name])
+        for key, value in tensors(model).items():
+            value.copy_(kept[key])
     model.eval()
     return made
 

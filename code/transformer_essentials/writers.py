@@ -1,10 +1,10 @@
-"""Models that write, learning from the same English as ``writer.py``: made by command, weights kept.
+"""Models that write, on the same English as ``writer.py``: made by command, their weights kept.
 
     python -m transformer_essentials.writers ctrl
 
 trains one of KIN on the text of docstrings, with the writer's tokenizer, by what its paper asks of
 it (see ``tasks.py``), and leaves ``writer-ctrl.safetensors`` and ``writer-ctrl.json`` among the
-weights. Shape letters: B batch, T tokens, S source length, C control codes.
+weights. Shape letters: B batch, T tokens, C control codes, V vocabulary.
 """
 
 import argparse
@@ -45,25 +45,12 @@ def read(paragraphs: list[Paragraph], coded: bool = False) -> list[Text]:
     """Ids of the sentences of each, and, ``coded``, its library's control code as its name."""
     pieces = tokenizer()
     return [
-        Text([row.ids for row in pieces.encode_batch(sentences(p.text))], (CODES[p.library],) * coded)
+        Text(
+            [row.ids for row in pieces.encode_batch(sentences(p.text))],
+            (CODES[p.library],) if coded else (),
+        )
         for p in paragraphs
     ]
-
-
-def packed(paragraphs: list[Paragraph]) -> list[Text]:
-    """All their sentences as one text, which is cut into rows that are nearly full."""
-    return [Text(sum((text.parts for text in read(paragraphs)), []))]
-
-
-def split(name: str, paragraphs: list[Paragraph]) -> tuple[list[Paragraph], list[Paragraph]]:
-    """To learn from, and held out: every twentieth paragraph, as the writer has it.
-
-    For Transformer-XL every twentieth run of 20, since its memory is of what stood before.
-    """
-    if not name.startswith("transformer-xl"):
-        return writer.split(paragraphs)
-    runs = writer.split([paragraphs[i : i + 20] for i in range(0, len(paragraphs), 20)])
-    return tuple(sum(some, []) for some in runs)
 
 
 def sentences(paragraph: str) -> list[str]:
@@ -71,29 +58,57 @@ def sentences(paragraph: str) -> list[str]:
     return re.split(r"(?<=[.!?])(?= [A-Z])", paragraph)
 
 
+def packed(paragraphs: list[Paragraph]) -> list[Text]:
+    """All their sentences as one text, which is cut into rows that are nearly full."""
+    pieces = tokenizer()
+    spaced = [" " + s.lstrip() for p in paragraphs for s in sentences(p.text)]
+    return [Text([row.ids for row in pieces.encode_batch(spaced)])]
+
+
+def whole(text: Text) -> list[int]:
+    """Its sentences in one."""
+    return [token for sentence in text.parts for token in sentence]
+
+
+def split(name: str, paragraphs: list[Paragraph]) -> tuple[list[Paragraph], list[Paragraph]]:
+    """To learn from, and held out: every twentieth paragraph, as the writer has it.
+
+    For Transformer-XL every twentieth run of 20, since its memory is of what stood before. For BART
+    and T5 the docstrings of the split "test", so that its summaries haven't been read; of these
+    every fifth paragraph is to be judged by.
+    """
+    if name.startswith("transformer-xl"):
+        runs = writer.split([paragraphs[i : i + 20] for i in range(0, len(paragraphs), 20)])
+        return tuple(sum(some, []) for some in runs)
+    if name not in ("bart", "t5"):
+        return writer.split(paragraphs)
+    parts = {"train": [], "test": []}
+    for paragraph in paragraphs:
+        parts[docstrings.split_of(paragraph.where)].append(paragraph)
+    return parts["train"], parts["test"][::5]
+
+
 # ---------------------------------------------------------------- the models
 
 
-def gpt(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
+def gpt(paragraphs: list[Paragraph], size: int) -> Lesson:
     """What comes next, in stretches from random places, as the writer learned it."""
-    model = GPTForCausalLM(GPTConfig(PAD + 1, 128, N_LAYERS, N_HEADS, LENGTH, dropout=0.0, end=END))
-    ids = writer.ids_of(tokenizer(), [p.text for p in paragraphs])
-    drawn = writer.windows(ids, LENGTH + 1, size, Generator().manual_seed(seed))
-    return Lesson(model, writer.next_word_loss, drawn, judge_gpt)
+    width = writer.SIZES["width"]
+    config = GPTConfig(PAD + 1, width, N_LAYERS, N_HEADS, LENGTH, dropout=0.0, end=END)
+    drawn = writer.windows(marked(paragraphs), LENGTH + 1, size, Generator().manual_seed(0))
+    return Lesson(GPTForCausalLM(config), writer.next_word_loss, drawn, judge_gpt)
 
 
-def ctrl(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
+def ctrl(paragraphs: list[Paragraph], size: int) -> Lesson:
     """The library that a text is from is its control code."""
     config = CTRLConfig(
         PAD + 1 + len(CODES), WIDTH, N_LAYERS, N_HEADS, FF_WIDTH, LENGTH, dropout=0.0, end=END
     )
     task = ControlCode(even(CTRLForCausalLM(config)), MARKS, LENGTH)
-    return by_task(task, read(paragraphs, coded=True), size, seed, judge_ctrl)
+    return by_task(task, read(paragraphs, coded=True), size, judge_ctrl)
 
 
-def transformer_xl(
-    paragraphs: list[Paragraph], size: int, seed: int = 0, memory: int = MEMORY
-) -> Lesson:
+def transformer_xl(paragraphs: list[Paragraph], size: int, memory: int = MEMORY) -> Lesson:
     """The text in ``size`` streams, segment by segment, each with the memory of those before."""
     model = even(TransformerXLForCausalLM(TransformerXLConfig(
         PAD + 1, cutoffs=(), divide=1, width=WIDTH, n_layers=N_LAYERS, n_heads=N_HEADS,
@@ -104,18 +119,23 @@ def transformer_xl(
     return Lesson(model, loss, drawn, judge_transformer_xl)
 
 
-def transformer_xl_alone(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
+def transformer_xl_alone(paragraphs: list[Paragraph], size: int) -> Lesson:
     """The same without a memory."""
-    return transformer_xl(paragraphs, size, seed, memory=0)
+    return transformer_xl(paragraphs, size, memory=0)
 
 
 def streams(paragraphs: list[Paragraph], n: int) -> Tensor:
-    """The text cut into n pieces of one length, side by side, (n,·)."""
-    ids = writer.ids_of(tokenizer(), [p.text for p in paragraphs])
+    """The text cut into n pieces of one length, side by side, (n,T)."""
+    ids = marked(paragraphs)
     return ids[: len(ids) // n * n].view(n, -1)
 
 
-def bart(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
+def marked(paragraphs: list[Paragraph]) -> Tensor:
+    """All in a row, an end mark before each and at the end, (T,)."""
+    return writer.ids_of(tokenizer(), [p.text for p in paragraphs])
+
+
+def bart(paragraphs: list[Paragraph], size: int) -> Lesson:
     """Sentences in another order, spans of them masked: the text as it was."""
     model = even(BART(BARTConfig(
         PAD + 1, WIDTH, N_LAYERS, N_LAYERS, N_HEADS, FF_WIDTH, ROOM, dropout=0.0, pad=PAD, eos=END,
@@ -123,21 +143,21 @@ def bart(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
     with torch.no_grad():
         for stack in (model.encoder, model.decoder):
             stack.positions.weight.copy_(0.1 * sinusoids(*stack.positions.weight.shape))
-    return by_task(Infilling(model, MARKS, ROOM), read(paragraphs), size, seed, judge_bart)
+    return by_task(Infilling(model, MARKS, ROOM), read(paragraphs), size, judge_bart)
 
 
-def t5(paragraphs: list[Paragraph], size: int, seed: int = 0) -> Lesson:
+def t5(paragraphs: list[Paragraph], size: int) -> Lesson:
     """Spans dropped, a sentinel in the place of each: the spans."""
     model = T5(T5Config(
         SENTINELS.stop, WIDTH, WIDTH // N_HEADS, N_LAYERS, N_LAYERS, N_HEADS, FF_WIDTH,
         dropout=0.0, pad=PAD, eos=END,
     ))  # fmt: skip
-    return by_task(SpanCorruption(model, MARKS, ROOM), packed(paragraphs), size, seed, judge_t5)
+    return by_task(SpanCorruption(model, MARKS, ROOM), packed(paragraphs), size, judge_t5)
 
 
-def by_task(task: Task, texts: list[Text], size: int, seed: int, judge: Callable) -> Lesson:
+def by_task(task: Task, texts: list[Text], size: int, judge: Callable) -> Lesson:
     """The task's rows of these texts, in another order each time through."""
-    drawn = stream(task, task.rows(texts), size, seed)
+    drawn = stream(task, task.rows(texts), size, seed=0)
     return Lesson(task.model, lambda model, batch: task(*batch), drawn, judge)
 
 
@@ -153,7 +173,7 @@ def judge_ctrl(model: CTRLForCausalLM, held: list[Paragraph]) -> dict:
     """The loss a token after a text's own code and after the others; how many are told by it.
 
     Of texts that don't name a library. ``told``: the share whose code is the most probable one,
-    given the text and how frequent each code is; ``most`` is the share of the most frequent.
+    given the text and how frequent each code is among these; ``most``: that of the most frequent.
     """
     held = [p for p in held if not docstrings.GIVEAWAYS.search(p.text)]
     texts = read(held)
@@ -170,25 +190,26 @@ def judge_ctrl(model: CTRLForCausalLM, held: list[Paragraph]) -> dict:
 
 
 def told(found: Tensor, share: Tensor) -> Tensor:
-    """Which code is the most probable by Bayes' rule: log P(text | code) (B,C), P(code) (C) -> (B)."""
+    """The most probable code by Bayes' rule: log P(text | code) (B,C), P(code) (C) -> (B)."""
     return (found + share.log()).argmax(1)
 
 
 def beginning(text: Text) -> list[int]:
     """As much of it as has room behind a code and a mark."""
-    return sum(text.parts, [])[: LENGTH - 1]
+    return whole(text)[: LENGTH - 1]
 
 
 @torch.inference_mode()
 def after_codes(model: CTRLForCausalLM, texts: list[Text]) -> Tensor:
     """log P(text | code), each beginning of a text after each code: (B,C), in nats."""
     found = []
+    model.eval()
     for code in CODES.values():
         ids = padded([[code, END, *beginning(text)] for text in texts], PAD)
         inputs, labels = next_token(ids, PAD)
         labels[:, 0] = IGNORE  # the mark
-        losses = [each(model(some), asked) for some, asked in zip(inputs.split(64), labels.split(64))]
-        found.append(-torch.cat(losses).sum(1))
+        pairs = zip(inputs.split(64), labels.split(64))
+        found.append(-torch.cat([each(model(some), asked) for some, asked in pairs]).sum(1))
     return torch.stack(found, 1)
 
 
@@ -203,29 +224,37 @@ def judge_transformer_xl(model: TransformerXLForCausalLM, held: list[Paragraph])
 
 @torch.inference_mode()
 def with_memory(model: TransformerXLForCausalLM, ids: Tensor, places: int) -> Tensor:
-    """(B,T+1) -> the loss of each token but the first, (B,T), if so many places are remembered."""
-    memory, found = None, []
+    """(B,T+1) -> the loss of each token but the first, (B,T), if so many places are remembered.
+
+    They are at most the model's own, and zero at first.
+    """
+    c, found = model.eval().config, []
+    memory = (torch.zeros(len(ids), places, c.width),) * c.n_layers
     for part, asked in zip(ids[:, :-1].split(SEGMENT, 1), ids[:, 1:].split(SEGMENT, 1)):
-        log_p, memory, _ = model.eval().segment(part, memory)
-        memory = tuple(layer[:, layer.shape[1] - places :] for layer in memory)
+        log_p, memory, _ = model.segment(part, memory)
+        memory = tuple(layer[:, max(0, layer.shape[1] - places) :] for layer in memory)
         found.append(each(log_p, asked))
     return torch.cat(found, 1)
 
 
 @torch.inference_mode()
 def judge_bart(model: BART, held: list[Paragraph]) -> dict:
-    """Loss and share right at the tokens that were hidden, share right at the others."""
+    """Loss and share right at the tokens that were hidden, share right at the others.
+
+    Each token is asked for after the text's own tokens before it.
+    """
     task, rng = Infilling(model.eval(), MARKS, ROOM), Generator().manual_seed(1)
     losses, rights, hidden = [], [], []
     for row in task.rows(read(held)):
         place = iter(range(ROOM))
         numbered = [[(token, next(place)) for token in sentence] for sentence in row]
         source, target = bart_noise(numbered, (MASK, None), rng=rng)
+        source = source[: ROOM - 2]
         there = {place for _, place in source}
         source, labels = (
             torch.tensor([task.framed([token for token, _ in side])]) for side in (source, target)
         )
-        logits = model(source[:, -ROOM:], shift_tokens_right(labels, model.config))
+        logits = model(source, shift_tokens_right(labels, model.config))
         losses.append(each(logits, labels)[0, :-1])
         rights.append((logits.argmax(-1) == labels)[0, :-1])
         hidden.append(torch.tensor([place not in there for _, place in target]))
@@ -263,7 +292,7 @@ KIN = {  # each with its updates, rows an update, and rate
     "transformer-xl": (transformer_xl, 1000, 64, 4e-3),
     "transformer-xl-alone": (transformer_xl_alone, 1000, 64, 4e-3),
     "bart": (bart, 4000, 32, 2e-3),
-    "t5": (t5, 10000, 32, 3e-3),
+    "t5": (t5, 6000, 32, 3e-3),
 }
 
 RECORDS_ALONE = ("transformer-xl-alone",)  # for comparison: no weights are kept
@@ -282,8 +311,7 @@ def main(name: str, updates: int | None = None, batch_size: int | None = None) -
 
     def prepare(size: int) -> tuple[Lesson, list[Paragraph], int]:
         learned, held = split(name, docstrings.paragraphs())
-        n_tokens = sum(len(sum(text.parts, [])) for text in read(learned))
-        return make(learned, size), held, n_tokens
+        return make(learned, size), held, len(marked(learned))
 
     return teach(
         f"writer-{name}", f"python -m transformer_essentials.writers {name}", prepare,

@@ -63,7 +63,7 @@ def classification(n_per_class: int, seed: int = 0, split: str = "train") -> lis
         raise ValueError(f"unknown split {split!r}: give one of {SPLITS}")
     chance = random.Random(seed)
     chosen = []
-    usable = [p for p in paragraphs() if _split(p.where) == split and not GIVEAWAYS.search(p.text)]
+    usable = [p for p in paragraphs() if split_of(p.where) == split and not GIVEAWAYS.search(p.text)]
     for library in LIBRARIES:
         fit = [p for p in usable if p.library == library]
         if not 0 < n_per_class <= len(fit):
@@ -139,7 +139,8 @@ def _library(library: str) -> tuple[Paragraph, ...]:
     return tuple(Paragraph(text, library, where) for where, docstring in read(library) for text in prose(docstring))
 
 
-def _split(where: str) -> str:
+def split_of(where: str) -> str:
+    """The split that a docstring belongs to, by its place: "train" (three quarters) or "test"."""
     return "test" if zlib.crc32(where.encode()) % 4 == 0 else "train"
 
 

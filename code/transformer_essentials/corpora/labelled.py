@@ -146,7 +146,7 @@ def _summaries() -> dict[str, tuple[Summary, ...]]:
             if len(above.split()) <= 20 <= len(text.split()) and not {above, text} & seen:
                 if list(docstrings.prose(docstring.split("\n\n")[0])) == [above]:  # nothing stood before it
                     seen |= {above, text}
-                    found["test" if zlib.crc32(where.encode()) % 4 == 0 else "train"].append(Summary(text, above))
+                    found[docstrings.split_of(where)].append(Summary(text, above))
     return {split: tuple(pairs) for split, pairs in found.items()}
 
 
