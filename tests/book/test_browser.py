@@ -91,6 +91,8 @@ def test_a_page(visit, path, look):
     if look == "phone":
         return  # nothing that axe looks at differs from the light page
     page.evaluate("document.querySelectorAll('article details').forEach(d => d.open = true)")
+    # what has just been opened fades in: half faded in, it has too little contrast
+    page.evaluate("Promise.all(document.getAnimations().map(fading => fading.finished))")
     # a page from disk may fetch nothing; of what is in order no list is made, which takes long
     options = {"preload": False, "resultTypes": ["violations"]}
     report = Axe().run(page, options=options)
