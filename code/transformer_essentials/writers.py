@@ -148,11 +148,15 @@ def bart(paragraphs: list[Paragraph], size: int) -> Lesson:
 
 def t5(paragraphs: list[Paragraph], size: int) -> Lesson:
     """Spans dropped, a sentinel in the place of each: the spans."""
-    model = T5(T5Config(
+    return by_task(SpanCorruption(new_t5(), MARKS, ROOM), packed(paragraphs), size, judge_t5)
+
+
+def new_t5() -> T5:
+    """As large as the BART, with four sentinels."""
+    return T5(T5Config(
         SENTINELS.stop, WIDTH, WIDTH // N_HEADS, N_LAYERS, N_LAYERS, N_HEADS, FF_WIDTH,
         dropout=0.0, pad=PAD, eos=END,
     ))  # fmt: skip
-    return by_task(SpanCorruption(model, MARKS, ROOM), packed(paragraphs), size, judge_t5)
 
 
 def by_task(task: Task, texts: list[Text], size: int, judge: Callable) -> Lesson:
