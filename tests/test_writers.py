@@ -12,7 +12,7 @@ from transformer_essentials.corpora.docstrings import Paragraph
 from transformer_essentials.heads import IGNORE, even
 from transformer_essentials.tasks import Text, in_order
 from transformer_essentials.transformer_xl import TransformerXLConfig, TransformerXLForCausalLM
-from transformer_essentials.writers import CODES, END, MARKS, MASK, PAD, ROOM, SEGMENT, SENTINELS
+from transformer_essentials.writers import CODES, END, MASK, PAD, ROOM, SEGMENT, SENTINELS
 
 TEXTS = [
     "Return the number of elements. The array stays as it is. See the notes for more.",
