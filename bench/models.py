@@ -11,9 +11,11 @@ of their time divided by ours: of the time that passed, and of the processor's, 
 steadier one where others use the machine.
 
 A training step is forward, backward and fused AdamW, without dropout. BERT's loss is on 15% of
-the tokens: ours computes logits at these alone, theirs at all. Generation is greedy; no token
-ends a text. nanoGPT has weights of its own, the other GELU and no cache. "Of peak": operations
-per second of the matrix products in our step, of those in one large product in the same turn.
+the tokens: ours computes logits at these alone, theirs at all; the others' loss makes ours in
+parts (``heads.output_loss``), theirs at once. Generation is greedy; no token ends a text; ours
+includes laying out its matrices anew each time (``packing.py``). nanoGPT has weights of its
+own, the other GELU and no cache. "Of peak": operations per second of the matrix products in our
+step, of those in one large product in the same turn.
 """
 
 import argparse
@@ -100,7 +102,7 @@ def losses(ours: nn.Module, ids: torch.Tensor) -> list:
         labels = ids.roll(-1, 1)
         labels[:, -1] = IGNORE
         return [
-            lambda model: token_loss(model(ids), labels),
+            lambda model: model.loss(ids, labels),
             lambda theirs: theirs(ids, labels=ids).loss,
             lambda nanogpt: nanogpt(ids, labels.clamp(min=-1))[1],  # -1 is ignored
         ]
@@ -110,7 +112,7 @@ def losses(ours: nn.Module, ids: torch.Tensor) -> list:
     else:
         labels = ids.flip(1)
         start = import_module(type(ours).__module__).shift_tokens_right(labels, ours.config)
-        our = lambda model: token_loss(model(ids, start), labels)  # noqa: E731
+        our = lambda model: model.loss(ids, start, labels)  # noqa: E731
     return [our, lambda theirs: theirs(ids, labels=labels).loss]
 
 
@@ -237,7 +239,10 @@ def measure_gpu(turns: int, nanogpt_file: Path | None) -> dict:
         models = {"ours": ours, "Hugging Face": theirs}
         if nanogpt_file:
             models["nanoGPT"] = nanogpt(nanogpt_file, 50304, 768, 12, 12, 1024)
-        found = losses(ours, torch.randint(50257, (16, 1024)))
+        ids = torch.randint(50257, (16, 1024))
+        _, *found = losses(ours, ids)
+        labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], IGNORE)], 1)
+        found.insert(0, lambda model: token_loss(model(ids), labels))  # what is compiled is called
         peak = product(8192, torch.bfloat16)
     done = operations(training(ours, found[0], autocast=True))
     runs = {

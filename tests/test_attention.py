@@ -501,10 +501,10 @@ def test_cache_projects_a_source_once():
 
 
 def test_cache_keeps_order_and_grows():
-    cache, keys, values = KeyValueCache(), randn(2, 3, 100, 4), randn(2, 3, 100, 4)
-    done = 0
+    cache, both, done = KeyValueCache(), randn(2, 2, 3, 100, 4), 0
+    keys, values = both.unbind(1)
     for n in (1, 30, 2, 40, 27):  # past the first room, and past twice as much
-        k, v = cache.append(keys[:, :, done : done + n], values[:, :, done : done + n])
+        k, v = cache.append(both[..., done : done + n, :])
         done += n
         assert k.equal(keys[:, :, :done]) and v.equal(values[:, :, :done])
     k, v = cache.read()
@@ -512,16 +512,16 @@ def test_cache_keeps_order_and_grows():
 
 
 def test_cache_select():
-    keys, values, more = randn(3, 2, 4, 5), randn(3, 2, 4, 5), randn(4, 2, 1, 5)
-    cache = KeyValueCache()
+    both, more, cache = randn(3, 2, 2, 4, 5), randn(4, 2, 1, 5), KeyValueCache()
+    keys, values = both.unbind(1)
     assert cache.select(torch.tensor([0, 0])).length == 0
-    cache.append(keys, values)
+    cache.append(both)
     rows = torch.tensor([2, 0, 0, 1])
     chosen = cache.select(rows)
     assert chosen.length == 4
     assert chosen.read()[0].equal(keys[rows]) and chosen.read()[1].equal(values[rows])
-    chosen.append(more, -more)  # the first cache knows nothing of it
+    chosen.append(torch.stack([more, -more], 1))  # the first cache knows nothing of it
     assert chosen.read()[0].equal(torch.cat([keys[rows], more], 2))
     assert chosen.read()[1].equal(torch.cat([values[rows], -more], 2))
-    cache.append(keys[:, :, :1], values[:, :, :1])
+    cache.append(both[:, :, :, :1])
     assert chosen.read()[0][:, :, 4:].equal(more)

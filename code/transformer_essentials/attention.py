@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .packing import product
+
 # ---------------------------------------------------------------- masks
 
 
@@ -199,40 +201,32 @@ class KeyValueCache:
 
     def __init__(self):
         self.length = 0
-        self.keys = self.values = None
+        self.memory = None  # (B,2,H,room,K): keys, values
 
-    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store (B,H,T,K) more; return all so far."""
-        T = keys.shape[2]
-        if self.keys is None or self.length + T > self.keys.shape[2]:
-            self._grow(keys, self.length + T)
-        self.keys.narrow(2, self.length, T).copy_(keys)
-        self.values.narrow(2, self.length, T).copy_(values)
-        self.length += T
+    def append(self, new: Tensor) -> tuple[Tensor, Tensor]:
+        """Store keys and values (B,2,H,T,K) more; return all so far."""
+        end = self.length + new.shape[3]
+        if self.memory is None or end > self.memory.shape[3]:
+            self._grow(new, end)
+        self.memory.narrow(3, self.length, new.shape[3]).copy_(new)
+        self.length = end
         return self.read()
 
     def read(self) -> tuple[Tensor, Tensor]:
-        return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
+        return self.memory.narrow(3, 0, self.length).unbind(1)
 
     def select(self, rows: Tensor) -> "KeyValueCache":
         """The cache of these rows of the batch, in this order (repeats allowed)."""
         chosen = KeyValueCache()
-        if self.keys is not None:
-            chosen.length = self.length
-            chosen.keys, chosen.values = self.keys[rows], self.values[rows]
+        if self.memory is not None:
+            chosen.length, chosen.memory = self.length, self.memory[rows]
         return chosen
 
     def _grow(self, like: Tensor, needed: int):
-        B, H, _, K = like.shape
-        room = max(32, 2 * self.length, needed)
-        old, self.keys, self.values = (
-            (self.keys, self.values),
-            like.new_empty(B, H, room, K),
-            like.new_empty(B, H, room, K),
-        )
+        B, _, H, _, K = like.shape
+        old, self.memory = self.memory, like.new_empty(B, 2, H, max(32, 2 * self.length, needed), K)
         if self.length:
-            self.keys[:, :, : self.length] = old[0][:, :, : self.length]
-            self.values[:, :, : self.length] = old[1][:, :, : self.length]
+            self.memory[:, :, :, : self.length] = old[:, :, :, : self.length]
 
 
 class MultiHeadAttention(nn.Module):
@@ -274,7 +268,7 @@ class MultiHeadAttention(nn.Module):
             return cache.read()  # the source was projected at the first step
         source = x if source is None else source
         keys, values = self.split(self.k(source)), self.split(self.v(source))  # (B,H,S,K)
-        return (keys, values) if cache is None else cache.append(keys, values)
+        return (keys, values) if cache is None else cache.append(torch.stack([keys, values], 1))
 
     def step(self, x, source, mask, score_bias, cache: KeyValueCache) -> Tensor:
         """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``.
@@ -282,16 +276,16 @@ class MultiHeadAttention(nn.Module):
         The source is (B,S,·), the mask has three or four dimensions, as in ``forward``.
         """
         B, one = len(x), (self.n_heads, 1, self.head_width)
-        queries = self.q.forward(x).view(B, *one)  # (B,H,1,K)
         if source is None:
-            new = self.k.forward(x).view(B, *one), self.v.forward(x).view(B, *one)
-            keys, values = cache.append(*new)  # (B,H,S,K)
+            queries, new = product(x, self.q, self.k, self.v).view(B, 3, *one).split((1, 2), 1)
+            queries, (keys, values) = queries[:, 0], cache.append(new)  # (B,H,1,K), (B,H,S,K)
         else:
+            queries = product(x, self.q).view(B, *one)  # (B,H,1,K)
             keys, values = self.keys_values(x, source, cache)
         if mask is not None and mask.dim() == 3:
             mask = mask[:, None]  # (B,1,1,S)
         context = self.fused(queries, keys, values, mask, score_bias)
-        return self.o.forward(context.view(B, -1))
+        return product(context.view(B, -1), self.o)
 
     def fused(self, queries, keys, values, mask=None, score_bias=None, p=0.0, causal=False):
         """Context (B,H,T,K), from PyTorch's kernel, which never stores the weights."""

@@ -9,12 +9,11 @@ encoder_decoder.py, and L labels.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checkpoints import ACTIVATION_NAMES, field, fixed, optional, tied
 from .encoder_decoder import EncoderDecoder, Stack, shift_right
-from .heads import Pooler, initialise
+from .heads import Output, Pooler, initialise
 from .layers import Block
 
 OFFSET = 2  # rows of the position tables that no position uses, as in the published checkpoints
@@ -97,8 +96,9 @@ class BART(EncoderDecoder):
     def stack(self, n_layers: int, cross: bool) -> Stack:
         return BARTStack(self.config, n_layers, cross=cross)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.tokens.weight, self.final_logits_bias[0])
+    @property
+    def output(self) -> Output:
+        return Output(self.tokens.weight, self.final_logits_bias[0])
 
 
 def shift_tokens_right(labels: Tensor, config: BARTConfig) -> Tensor:

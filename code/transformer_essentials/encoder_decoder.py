@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from .attention import KeyValueCache, check_mask
-from .heads import IGNORE
+from .heads import IGNORE, output_loss
+from .packing import product
 from .transformer import Memory
 
 
@@ -54,7 +55,7 @@ class Stack(nn.Module):
 
 
 class EncoderDecoder(nn.Module):
-    """Both stacks. A model gives ``stack(n_layers, cross)``, ``logits(hidden)`` and ``given``.
+    """Both stacks. A model gives ``stack(n_layers, cross)``, ``given`` and its ``output`` layer.
 
     ``given`` are the ids that every text starts from, at least one. For generation (see
     ``generation.py``): ``encode``, ``first``, ``start``, ``step``, ``stop``, ``pad``.
@@ -112,6 +113,18 @@ class EncoderDecoder(nn.Module):
         x, attention = self.hidden(source, target_in, mask, target_mask, return_attention)
         return (self.logits(x), attention) if return_attention else self.logits(x)
 
+    def scaled(self, hidden: Tensor) -> Tensor:
+        """Hidden states as the output layer takes them."""
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return product(self.scaled(hidden), self.output)
+
+    def loss(self, source, target_in, labels, mask=None, target_mask=None) -> Tensor:
+        """``token_loss`` of the logits and the labels (B,T), without making all logits at once."""
+        x, _ = self.hidden(source, target_in, mask, target_mask)
+        return output_loss(self.scaled(x), self.output, labels)
+
     def first(self, memory: Memory) -> Tensor:
         """The ids that each text starts from, (B,P)."""
         states = memory.states
@@ -132,7 +145,7 @@ class EncoderDecoder(nn.Module):
         x = self.tokens(ids[:, None])
         x, _, cross = self.decoder(x, None, memory, state, return_attention)
         weights = cross[-1].mean(1)[:, 0] if return_attention else None
-        return self.logits(x)[:, 0], state, weights
+        return self.logits(x[:, 0]), state, weights
 
 
 def shift_right(labels: Tensor, start: int, pad: int) -> Tensor:

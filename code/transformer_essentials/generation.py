@@ -17,8 +17,10 @@ Shape letters: B batch, S source length, P given ids, T target length, N beam, V
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from .packing import packed
 from .tokenizers import BOS, EOS, PAD, Vocabulary
 
 
@@ -58,6 +60,7 @@ def stops(model, stop: tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 @torch.inference_mode()
+@packed()
 def extend(model, source, choose, max_length, *, mask=None, stop=None) -> list[Hypothesis]:
     """Write until an id of ``stop`` or ``max_length`` ids: ``choose(logits, seen)`` says which.
 
@@ -73,8 +76,7 @@ def extend(model, source, choose, max_length, *, mask=None, stop=None) -> list[H
     for _ in range(max_length):
         logits, state, weights = model.step(ids, state, memory)
         ids = choose(logits, seen)
-        best = logits.log_softmax(-1).gather(1, ids[:, None])[:, 0]
-        scores += best.masked_fill(done, 0.0)
+        scores -= F.cross_entropy(logits, ids, reduction="none").masked_fill(done, 0.0)
         ids = ids.masked_fill(done, pad)
         done |= torch.isin(ids, marks)
         seen = torch.cat([seen, ids[:, None]], 1)
@@ -181,6 +183,7 @@ def sample(
 
 
 @torch.inference_mode()
+@packed()
 def beam_search(
     model,
     source: Tensor,

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import KeyValueCache, check_mask
 from .checkpoints import ACTIVATION_NAMES, conv1d, field, fixed, fused, tied
-from .heads import initialise
+from .heads import Output, initialise, output_loss
 from .layers import Block
+from .packing import product
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,16 @@ class CausalLM(nn.Module):
         self.stop = () if end is None else (end,)
         self.pad = next((i for i in (pad, end) if i is not None), 0)
 
+    @property
+    def output(self) -> Output:
+        return Output(self.decoder.tokens.weight, self.bias)
+
     def logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.decoder.tokens.weight, self.bias)
+        return product(hidden, self.output)
+
+    def loss(self, ids: Tensor, labels: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``token_loss`` of the logits and the labels (B,T), without making all logits at once."""
+        return output_loss(self.decoder(ids, mask), self.output, labels)
 
     def forward(self, ids, mask=None, return_attention=False):
         """ids (B,T) -> logits (B,T,V) of the next token; on request (B,H,T,T) a layer as well."""
@@ -163,7 +171,7 @@ class CausalLM(nn.Module):
 
     def step(self, ids: Tensor, state: list[KeyValueCache], memory: Prompt):
         """The tokens ids (B,) -> logits of the next (B,V), the state, no weights."""
-        return self.logits(self.read(ids[:, None], state, memory))[:, 0], state, None
+        return self.logits(self.read(ids[:, None], state, memory)[:, 0]), state, None
 
     def read(self, ids: Tensor, caches: list[KeyValueCache], memory: Prompt) -> Tensor:
         """Hidden states (B,T,D) of the ids (B,T) that come after what is cached."""

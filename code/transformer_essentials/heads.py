@@ -5,6 +5,8 @@ model with a head is called like its encoder and gives the head's answer instead
 Shape letters: B batch, T tokens, D width, V vocabulary, L labels, N chosen tokens.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,6 +39,13 @@ def even(module: nn.Module) -> nn.Module:
         if matrix.dim() == 2:
             nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
     return module
+
+
+class Output(NamedTuple):
+    """The layer that turns hidden states into logits: (…,D) -> (…,V)."""
+
+    weight: Tensor  # (V,D), often the token table
+    bias: Tensor | None = None  # (V)
 
 
 class Pooler(nn.Module):
@@ -170,6 +179,23 @@ def pretraining_loss(model, ids, labels, pairs, mask=None, segments=None) -> Ten
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of logits (B,T,L) and labels (B,T), over the tokens not labelled IGNORE."""
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
+
+
+def output_loss(hidden: Tensor, output: Output | nn.Linear, labels: Tensor) -> Tensor:
+    """``token_loss`` of the logits of hidden states (B,T,D), never all in memory; labels (B,T).
+
+    On a processor the logits of 512 tokens at a time are made and used up, for the gradient too,
+    while they are near at hand. That is PyTorch 2.13's; an older one makes them all at once, and
+    so does this on other devices and with autocast.
+    """
+    in_parts = hidden.is_cpu and not torch.is_autocast_enabled("cpu")
+    if not in_parts or not hasattr(nn, "LinearCrossEntropyOptions"):
+        return token_loss(F.linear(hidden, output.weight, output.bias), labels)
+    chunks = nn.LinearCrossEntropyOptions(batch_chunk_size=512)
+    return F.linear_cross_entropy(
+        hidden.flatten(0, 1), output.weight, labels.flatten(),
+        linear_bias=output.bias, ignore_index=IGNORE, options=chunks,
+    )  # fmt: skip
 
 
 def span_loss(logits: tuple[Tensor, Tensor], starts: Tensor, ends: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import KeyValueCache, MultiHeadAttention
+from .packing import product
 
 ACTIVATIONS = {
     "relu": F.relu,
@@ -53,6 +54,15 @@ class FeedForward(nn.Module):
         else:
             hidden = self.activation(self.gate(x)) * self.up(x)
         return self.down(self.dropout(hidden))
+
+    def step(self, x: Tensor) -> Tensor:
+        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``."""
+        if self.gate is None:
+            hidden = self.activation(product(x, self.up))
+        else:
+            gate, hidden = product(x, self.gate, self.up).chunk(2, -1)
+            hidden = self.activation(gate) * hidden
+        return product(hidden, self.down)
 
 
 class Block(nn.Module):
@@ -153,7 +163,7 @@ class Block(nn.Module):
             x = x + self.cross.step(h, memory, memory_mask, None, cross_cache)
             x = x if self.pre else norm(x)
         norm = self.ff_norm.forward
-        x = x + self.ff.forward(norm(x) if self.pre else x)
+        x = x + self.ff.step(norm(x) if self.pre else x)
         return x if self.pre else norm(x)
 
     def open(self, x: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:

@@ -117,8 +117,8 @@ class T5(EncoderDecoder):
         n_layers = self.config.n_layers if n_layers is None else n_layers
         return T5Stack(self.config, n_layers, cross=cross)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        return self.output(hidden * self.config.width**-0.5 if self.config.tied else hidden)
+    def scaled(self, hidden: Tensor) -> Tensor:
+        return hidden * self.config.width**-0.5 if self.config.tied else hidden
 
 
 def shift_tokens_right(labels: Tensor, config: T5Config) -> Tensor:

@@ -169,7 +169,7 @@ class NextToken(Task):
         return objectives.next_token(padded(rows, self.tokens.pad), self.tokens.pad)
 
     def forward(self, inputs, labels):
-        return token_loss(self.model(inputs), labels)
+        return self.model.loss(inputs, labels)
 
 
 class ControlCode(NextToken):
@@ -246,7 +246,7 @@ class Translation(Task):
         return padded(sources, self.tokens.pad), target_in, labels
 
     def forward(self, source, target_in, labels):
-        return token_loss(self.model(source, target_in), labels)
+        return self.model.loss(source, target_in, labels)
 
 
 class Infilling(Translation):
