@@ -224,9 +224,10 @@ def measure(name: str, turns: int, nanogpt_file: Path | None) -> dict:
     our, their = (loss(model).item() for model, loss in zip((ours, theirs), found))
     assert abs(our - their) < 1e-4, f"{name}: our loss is {our}, theirs {their}"
     runs = {key: training(model, loss) for (key, model), loss in zip(models.items(), found)}
+    done = operations(training(ours, found[0], autocast=True))  # so all logits are made and counted
     tokens = BATCH * LENGTH * (1 if name in ("GPT-2", "BERT") else 2)  # of source and target
     results["training"] = report_training(
-        f"{name} training", runs, turns, tokens, operations(runs["ours"]), product(2048), 2048
+        f"{name} training", runs, turns, tokens, done, product(2048), 2048
     )
     return results
 

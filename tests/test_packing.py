@@ -1,5 +1,8 @@
 """Matrices laid out anew while text is written: the same numbers, and nothing left behind."""
 
+import math
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +13,7 @@ from transformer_essentials.bart import BART, BARTConfig
 from transformer_essentials.generation import beam_search, greedy
 from transformer_essentials.gpt2 import GPT2Config, GPT2ForCausalLM
 from transformer_essentials.heads import Output, even
+from transformer_essentials.layers import ACTIVATIONS
 from transformer_essentials.packing import LARGE, packed, product
 from transformer_essentials.t5 import T5, T5Config
 
@@ -19,32 +23,60 @@ def layers(*shapes, bias=True):
     return [nn.Linear(inward, outward, bias=bias) for inward, outward in shapes]
 
 
+def is_copied(layers) -> bool:
+    return sum(layer.weight.numel() for layer in layers) >= LARGE
+
+
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 2, 8])
 @pytest.mark.parametrize(
-    "rows, shapes",
+    "shapes, large",
     [
-        (1, [(8, 32)]),  # turned
-        (1, [(32, 8)]),  # as it is
-        (3, [(8, 8), (8, 8), (8, 8)]),
-        (8, [(256, 256)]),  # oneDNN's from here on
-        (8, [(256, 256), (256, 256), (256, 128)]),
-        (1, [(512, 1024)]),
+        ([(8, 32)], False),
+        ([(8, 8), (8, 8), (8, 8)], False),
+        ([(256, 256)], True),
+        ([(256, 256), (256, 256), (256, 128)], True),
+        ([(128, 1024)], True),
+        ([(1024, 128)], True),
+        ([(513, 257)], True),  # no number of threads divides the columns
     ],
 )
 @torch.inference_mode()
-def test_products(rows, shapes, bias):
-    these, x = layers(*shapes, bias=bias), torch.randn(rows, shapes[0][0])
+def test_products(shapes, large, rows, bias):
+    these, x = layers(*shapes, bias=bias), torch.randn(2, rows, shapes[0][0])
+    assert is_copied(these) == large
     expected = torch.cat([layer(x) for layer in these], -1)
     assert product(x, *these).equal(expected)
-    large = rows * sum(layer.weight.numel() for layer in these) >= LARGE
-    assert large == (shapes[0][0] >= 256)
     with packed():
-        for _ in range(2):
-            torch.testing.assert_close(product(x, *these), expected)
-        other = torch.randn_like(x)
-        torch.testing.assert_close(
-            product(other, *these), torch.cat([layer(other) for layer in these], -1)
-        )
+        for some, wanted in zip(x, expected):
+            torch.testing.assert_close(product(some, *these), wanted)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@torch.inference_mode()
+def test_one_row_is_shared_among_threads(threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    (layer,), x = layers((128, 768)), torch.randn(1, 128)
+    torch.testing.assert_close(packing.shared(layer.weight, layer.bias)(x), layer(x))
+
+
+@pytest.mark.parametrize("name", [None, *ACTIVATIONS, "another"])
+@pytest.mark.parametrize("rows", [1, 8])
+@pytest.mark.parametrize("width", [8, 256])
+@torch.inference_mode()
+def test_activations_and_residuals(width, rows, name):
+    activation = torch.tanh if name == "another" else name and ACTIVATIONS[name]
+    assert (activation in packing.FUSED) == (name != "another")
+    first, second = layers((width, width), (width, width))
+    x, residual = torch.randn(2, rows, width)
+    expected = first(x) if activation is None else activation(first(x))
+    for context in (nullcontext(), packed()):
+        with context:
+            found = product(x, first, activation=activation)
+            torch.testing.assert_close(found, expected)
+            both = product(x, second, activation=activation, residual=residual)
+            wanted = second(x) if activation is None else activation(second(x))
+            torch.testing.assert_close(both, residual + wanted)
 
 
 @torch.inference_mode()
@@ -81,7 +113,7 @@ def test_each_is_copied_once_and_gone_at_the_end(monkeypatch):
         for _ in range(3):
             for layer in these:
                 product(x, layer)
-        assert [args for args in made] == [((layer,), 2) for layer in these]
+        assert made == [((layer,), 2, None) for layer in these]
         with packed():  # another generation within this one has copies of its own
             product(x, these[0])
             assert len(made) == 3 and len(packing.PACKS.get()) == 1
@@ -124,20 +156,15 @@ def test_models_write_the_same(name, rows, monkeypatch):
         "beam": lambda: beam_search(model, source, 3, 8, stop=()),
     }
     found = {key: write() for key, write in writers.items()}
-    assert any(rows * sum(layer.weight.numel() for layer in these) >= LARGE for these, rows in used)
+    assert any(is_copied(these) for these, *_ in used)
     for key, value in model.state_dict().items():
         pointer, old = before[key]
         assert value.data_ptr() == pointer and value.equal(old)
-    monkeypatch.setattr(packing, "ONEDNN", False)
-    monkeypatch.setattr(packing, "pack", lambda layers, rows: lambda x: product_as_it_is(x, layers))
+    monkeypatch.setattr(packing, "LARGE", math.inf)
     for key, write in writers.items():
         for one, other in zip(found[key], write(), strict=True):
             assert one.ids == other.ids
             assert one.score == pytest.approx(other.score, rel=1e-4)
-
-
-def product_as_it_is(x, layers):
-    return torch.cat([F.linear(x, layer.weight, layer.bias) for layer in layers], -1)
 
 
 def test_changed_weights_write_another_text():
@@ -149,3 +176,15 @@ def test_changed_weights_write_another_text():
         one.data.copy_(other.data)  # which leaves no trace in the tensor's version
     second = [h.ids for h in greedy(model, source, 8)]
     assert second == [h.ids for h in greedy(twin, source, 8)] != first
+
+
+def test_one_text_and_then_its_beams():
+    """A second id that is given is read with one row, what follows with three."""
+    torch.manual_seed(0)
+    sizes = dict(width=128, n_heads=2, ff_width=512, n_layers=1, n_decoder_layers=1, forced=7)
+    model = even(BART(BARTConfig(vocabulary=4096, **sizes))).eval()
+    source = torch.randint(4, 4096, (1, 6))
+    (found,) = beam_search(model, source, 3, 8, stop=())
+    (expected,) = beam_search(model.double(), source, 3, 8, stop=())
+    assert found.ids == expected.ids
+    assert found.score == pytest.approx(expected.score, rel=1e-4)

@@ -270,8 +270,8 @@ class MultiHeadAttention(nn.Module):
         keys, values = self.split(self.k(source)), self.split(self.v(source))  # (B,H,S,K)
         return (keys, values) if cache is None else cache.append(torch.stack([keys, values], 1))
 
-    def step(self, x, source, mask, score_bias, cache: KeyValueCache) -> Tensor:
-        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``.
+    def step(self, x, source, mask, score_bias, cache: KeyValueCache, residual: Tensor) -> Tensor:
+        """The residual + ``forward`` for one more token, x (B,D); see ``Block.step``.
 
         The source is (B,S,·), the mask has three or four dimensions, as in ``forward``.
         """
@@ -285,7 +285,7 @@ class MultiHeadAttention(nn.Module):
         if mask is not None and mask.dim() == 3:
             mask = mask[:, None]  # (B,1,1,S)
         context = self.fused(queries, keys, values, mask, score_bias)
-        return product(context.view(B, -1), self.o)
+        return product(context.view(B, -1), self.o, residual=residual)
 
     def fused(self, queries, keys, values, mask=None, score_bias=None, p=0.0, causal=False):
         """Context (B,H,T,K), from PyTorch's kernel, which never stores the weights."""

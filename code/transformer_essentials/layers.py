@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import KeyValueCache, MultiHeadAttention
-from .packing import product
+from .packing import gelu_tanh, product
 
 ACTIVATIONS = {
     "relu": F.relu,
     "gelu": F.gelu,  # with the error function (Hendrycks & Gimpel, 2016)
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # GPT's and GPT-2's approximation
+    "gelu_tanh": gelu_tanh,
     "swish": F.silu,
 }
 
@@ -55,14 +55,14 @@ class FeedForward(nn.Module):
             hidden = self.activation(self.gate(x)) * self.up(x)
         return self.down(self.dropout(hidden))
 
-    def step(self, x: Tensor) -> Tensor:
-        """``forward`` for one more token, x (B,D) -> (B,D); see ``Block.step``."""
+    def step(self, x: Tensor, residual: Tensor) -> Tensor:
+        """The residual + ``forward`` for one more token, x (B,D); see ``Block.step``."""
         if self.gate is None:
-            hidden = self.activation(product(x, self.up))
+            hidden = product(x, self.up, activation=self.activation)
         else:
             gate, hidden = product(x, self.gate, self.up).chunk(2, -1)
             hidden = self.activation(gate) * hidden
-        return product(hidden, self.down)
+        return product(hidden, self.down, residual=residual)
 
 
 class Block(nn.Module):
@@ -155,15 +155,15 @@ class Block(nn.Module):
         the hooks of its parts. Masks, memory and bias as in ``forward``.
         """
         norm = self.attention_norm.forward
-        x = x + self.attention.step(norm(x) if self.pre else x, None, mask, score_bias, own_cache)
+        x = self.attention.step(norm(x) if self.pre else x, None, mask, score_bias, own_cache, x)
         x = x if self.pre else norm(x)
         if memory is not None:
             norm = self.cross_norm.forward
             h = norm(x) if self.pre else x
-            x = x + self.cross.step(h, memory, memory_mask, None, cross_cache)
+            x = self.cross.step(h, memory, memory_mask, None, cross_cache, x)
             x = x if self.pre else norm(x)
         norm = self.ff_norm.forward
-        x = x + self.ff.step(norm(x) if self.pre else x)
+        x = self.ff.step(norm(x) if self.pre else x, x)
         return x if self.pre else norm(x)
 
     def open(self, x: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:

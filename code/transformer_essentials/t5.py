@@ -77,13 +77,18 @@ class T5Stack(Stack):
         super().__init__(blocks, norm, c.dropout)
         self.distances = nn.Embedding(N_BUCKETS, c.n_heads)
         self.both_ways = not cross  # an encoder also looks ahead
+        self.register_buffer("last", self.buckets(1, 1024), persistent=False)  # for writing
+
+    def buckets(self, T: int, S: int) -> Tensor:
+        return relative_buckets(
+            T, S, both_ways=self.both_ways, n_buckets=N_BUCKETS, max_distance=MAX_DISTANCE
+        )
 
     def embed(self, x, start):
-        T = x.shape[1]
-        buckets = relative_buckets(
-            T, start + T, both_ways=self.both_ways, n_buckets=N_BUCKETS, max_distance=MAX_DISTANCE
-        )
-        bias = self.distances(buckets.to(x.device))  # (T,S,H)
+        T, S = x.shape[1], start + x.shape[1]
+        known = T == 1 and S <= self.last.shape[1]  # the last row, whatever comes before it
+        buckets = self.last[:, -S:] if known else self.buckets(T, S).to(x.device)
+        bias = self.distances(buckets)  # (T,S,H)
         return self.dropout(x), bias.permute(2, 0, 1)[None]  # (1,H,T,S)
 
 

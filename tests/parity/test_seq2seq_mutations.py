@@ -230,7 +230,7 @@ MUTATIONS = [
      "N_BUCKETS, MAX_DISTANCE = 32, 128", "N_BUCKETS, MAX_DISTANCE = 32, 96",
      T5 + "test_agrees_far_away[three-heads]"),
     ("a step is at distance 0 from all", "t5",
-     "T, start + T, both_ways", "start + T, start + T, both_ways",
+     "self.last[:, -S:] if", "self.last[:, -1:] if",
      T5 + "test_steps_agree[three-heads]"),
     ("a GELU with the error function", "t5",
      '"gelu_tanh" if c.gated', '"gelu" if c.gated',

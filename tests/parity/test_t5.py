@@ -123,6 +123,17 @@ def test_tied_output_is_scaled():
     same(untied.logits(hidden), hidden @ untied.output.weight.T)
 
 
+@torch.no_grad()
+def test_biases_of_one_token_more():
+    """They are those of the last row of all, however long the text is."""
+    decoder = randomise(T5(TINY)).decoder
+    for start in (0, 6, 1023, 1024, 1100):
+        x = torch.randn(1, 1, 6).double()
+        _, bias = decoder.embed(x, start)
+        _, whole = decoder.embed(torch.cat([torch.zeros(1, start, 6).double(), x], 1), 0)
+        assert bias.equal(whole[:, :, -1:])
+
+
 def test_one_table_of_distances_a_stack():
     """It serves all layers; no text is too long."""
     model = randomise(T5(T5Config(11, 6, 4, 3, 3, 2, 8, dropout=0.0)))
