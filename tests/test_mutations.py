@@ -150,7 +150,7 @@ MUTATIONS = [
      "return multiply(x, blocks, bias, name", "return multiply(x, blocks, None, name",
      "test_packing.py::test_output_layer"),
     ("one row's packs used for more", "packing",
-     "layers[0].weight, len(x) == 1", "layers[0].weight",
+     "id(layers[0].weight), rows == 1", "id(layers[0].weight)",
      "test_packing.py::test_one_text_and_then_its_beams"),
     ("a packed sum without what flows past", "packing",
      'multiply_and_add(x, residual, blocks, bias, "add")', "multiply(x, blocks, bias, name, [], kind)",
@@ -162,7 +162,7 @@ MUTATIONS = [
      "PACKS.reset(before)", "pass",
      "test_packing.py::test_each_is_copied_once_and_gone_at_the_end"),
     ("copies are made at each step", "packing",
-     "if key not in packs:", "if True:",
+     "if (multiply := packs.get(key)) is None:", "if True:",
      "test_packing.py::test_each_is_copied_once_and_gone_at_the_end"),
     # ---- a loss without all logits
     ("parts as large as the whole", "heads",

@@ -59,10 +59,11 @@ def product(x: Tensor, *layers, activation=None, residual: Tensor | None = None)
     if packs is None or x.dim() != 2 or x.dtype != torch.float32 or not x.is_cpu:
         found = [F.linear(x, layer.weight, layer.bias) for layer in layers]
         return finish(found[0] if len(found) == 1 else torch.cat(found, -1), activation, residual)
-    key = layers[0].weight, len(x) == 1
-    if key not in packs:
-        packs[key] = pack(layers, len(x), activation)
-    return packs[key](x, residual)
+    rows = x.shape[0]
+    key = id(layers[0].weight), rows == 1  # a tensor's own hash takes longer
+    if (multiply := packs.get(key)) is None:
+        multiply = packs[key] = pack(layers, rows, activation)
+    return multiply(x, residual)
 
 
 def finish(y: Tensor, activation, residual: Tensor | None) -> Tensor:
