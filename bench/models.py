@@ -96,11 +96,15 @@ def nanogpt(file: Path, *sizes: int) -> nn.Module:
 # ---------------------------------------------------------------- what is timed
 
 
+def next_ids(ids: torch.Tensor) -> torch.Tensor:
+    """What each token (B,T) is asked for: the next one, nothing of the last."""
+    return torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], IGNORE)], 1)
+
+
 def losses(ours: nn.Module, ids: torch.Tensor) -> list:
     """Losses on the ids (B,T), ours, theirs and nanoGPT's, each a function of its model."""
     if isinstance(ours, GPT2ForCausalLM):
-        labels = ids.roll(-1, 1)
-        labels[:, -1] = IGNORE
+        labels = next_ids(ids)
         return [
             lambda model: model.loss(ids, labels),
             lambda theirs: theirs(ids, labels=ids).loss,
@@ -242,7 +246,7 @@ def measure_gpu(turns: int, nanogpt_file: Path | None) -> dict:
             models["nanoGPT"] = nanogpt(nanogpt_file, 50304, 768, 12, 12, 1024)
         ids = torch.randint(50257, (16, 1024))
         _, *found = losses(ours, ids)
-        labels = torch.cat([ids[:, 1:], torch.full_like(ids[:, :1], IGNORE)], 1)
+        labels = next_ids(ids)
         found.insert(0, lambda model: token_loss(model(ids), labels))  # what is compiled is called
         peak = product(8192, torch.bfloat16)
     done = operations(training(ours, found[0], autocast=True))

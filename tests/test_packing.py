@@ -52,6 +52,15 @@ def test_products(shapes, large, rows, bias):
             torch.testing.assert_close(product(some, *these), wanted)
 
 
+@pytest.mark.parametrize("rows", [1, 8])
+@torch.inference_mode()
+def test_matrices_that_lie_otherwise_in_memory(rows):
+    weight, bias = torch.randn(128, 1024).t() / 16, torch.randn(1024, 2)[:, 0]
+    x, output = torch.randn(rows, 128), Output(weight, bias)
+    with packed():
+        torch.testing.assert_close(product(x, output), F.linear(x, weight, bias))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @torch.inference_mode()
 def test_one_row_is_shared_among_threads(threads, monkeypatch):

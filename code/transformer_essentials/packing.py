@@ -37,9 +37,10 @@ FUSED = {  # activations as oneDNN calls them, which does them with the product
 
 @contextmanager
 def packed():
-    """For the time of a ``with``, or of a function. Weights must not change meanwhile.
+    """For the time of a ``with``, or of a function, without gradients.
 
-    The copies need as much memory as the matrices; at the end they are gone.
+    Weights must stay, and stay as they are. The copies need as much memory as the matrices; at the
+    end they are gone.
     """
     before = PACKS.set({})
     try:
@@ -53,7 +54,8 @@ def product(x: Tensor, *layers, activation=None, residual: Tensor | None = None)
 
     The ``activation`` comes after them, then the ``residual`` (…,N) is added. A layer is anything
     with a ``weight`` and a ``bias``, which may be None. They are used as they are outside
-    ``packed``, and where x isn't (B,D), float32 and on a processor.
+    ``packed``, and where x isn't (B,D), float32 and on a processor. Within ``packed`` the first
+    layer stands for the call: it must have the same fellows and activation each time.
     """
     packs = PACKS.get()
     if packs is None or x.dim() != 2 or x.dtype != torch.float32 or not x.is_cpu:
@@ -92,17 +94,18 @@ def shared(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
     """
     N, D = weight.shape
     P = math.gcd(N, torch.get_num_threads())
-    parts = weight.view(P, N // P, D).transpose(1, 2)  # (P,D,N/P)
+    parts = weight.reshape(P, N // P, D).transpose(1, 2)  # (P,D,N/P)
     if parts.shape[2] > D:  # long stretches of memory are read faster than short ones
         parts = parts.contiguous()
     if bias is None:
         return lambda x: torch.bmm(x.expand(P, 1, D), parts).view(1, N)
-    bias = bias.view(P, 1, -1)
+    bias = bias.reshape(P, 1, -1)
     return lambda x: torch.baddbmm(bias, x.expand(P, 1, D), parts).view(1, N)
 
 
 def blocked(weight: Tensor, bias: Tensor | None, name: str, kind: str):
     """oneDNN's product with several rows, the matrix in an order of its own."""
+    bias = None if bias is None else bias.contiguous()  # its strides are not looked at
     blocks = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
     multiply = torch.ops.mkldnn._linear_pointwise.default
     multiply_and_add = torch.ops.mkldnn._linear_pointwise.binary
